@@ -1,0 +1,61 @@
+"""What can go wrong, as one small tree; the command line turns each into one line and exit status 2.
+
+::
+
+    LongsongError
+    ├── AudioError       no such file, not audio, empty, cut short, not finite
+    ├── ConfigError      an option or configuration value that cannot be
+    ├── DeviceError      a device that is unknown or not there
+    ├── SpaceError       a disk that is full, or will be
+    ├── RunError         a run folder that is missing, unfinished or of another kind
+    │   └── CheckpointError  a checkpoint cut short, altered, or of another song or configuration
+    └── NotFiniteError   a cost or a sample that is not finite
+
+The data layer has a tree of its own: `streams.errors.StreamsError`.
+Every message names the value received and what to do next.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AudioError",
+    "CheckpointError",
+    "ConfigError",
+    "DeviceError",
+    "LongsongError",
+    "NotFiniteError",
+    "RunError",
+    "SpaceError",
+]
+
+
+class LongsongError(Exception):
+    """Root of all errors that longsong raises on purpose."""
+
+
+class AudioError(LongsongError):
+    """An audio file that is missing, not audio, empty, cut short or not finite."""
+
+
+class ConfigError(LongsongError, ValueError):
+    """An option or configuration value that cannot be."""
+
+
+class DeviceError(LongsongError):
+    """A device that is unknown or not there."""
+
+
+class SpaceError(LongsongError):
+    """A disk that is full, or will be before the work is done."""
+
+
+class RunError(LongsongError):
+    """A run folder that is missing, unfinished or of another kind."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint that is cut short, altered, or of another song or configuration."""
+
+
+class NotFiniteError(LongsongError):
+    """A cost or a sample that is not finite."""

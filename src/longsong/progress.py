@@ -1,0 +1,116 @@
+"""Progress of anything long, with the time left: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from longsong.units import human_count, human_time
+
+__all__ = ["Progress"]
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """One long piece of work, reported to standard error.
+
+    Parameters
+    ----------
+    label : str
+        What is being done ("sharding", "training 40x50").
+    total : float or None
+        Units in all; None where unknown (then no time left is given).
+    unit : str
+        Name of the unit, in the plural ("samples", "updates").
+    quiet : bool
+        Report nothing at all.
+    """
+
+    def __init__(self, label: str, total: float | None, unit: str, *, quiet: bool = False) -> None:
+        self.label, self.total, self.unit, self.quiet = label, total, unit, quiet
+        self.done = 0.0
+        self._resumed_at = 0.0
+        self._note = ""
+        self._bar: Any = None
+        self._started = self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._started = self._last_line = time.monotonic()
+        if not self.quiet and sys.stderr.isatty():
+            self._bar = _bar()
+        if self._bar is not None:
+            self._task = self._bar.add_task(self.label, total=self.total, note="")
+            self._bar.start()
+        return self
+
+    def resume_at(self, done: float) -> None:
+        """Say that `done` units were done by an earlier start, so that they do not count as speed."""
+        self._resumed_at = done
+        self._show(done)
+
+    def advance(self, units: float, note: str = "") -> None:
+        """Count `units` more as done; `note` is shown behind the bar."""
+        self.update(self.done + units, note)
+
+    def update(self, done: float, note: str = "") -> None:
+        """Set the units done so far; `note` is shown behind the bar."""
+        self._note = note
+        self._show(done)
+        now = time.monotonic()
+        if self._bar is None and not self.quiet and now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            print(self._line(now), file=sys.stderr, flush=True)
+
+    def say(self, line: str) -> None:
+        """Print a line of its own above the bar."""
+        if self.quiet:
+            return
+        if self._bar is not None:
+            self._bar.console.print(line, highlight=False, markup=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _show(self, done: float) -> None:
+        self.done = done
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, note=self._note)
+
+    def _line(self, now: float) -> str:
+        speed = (self.done - self._resumed_at) / max(now - self._started, 1e-9)
+        parts = [f"{self.label}: {human_count(self.done)}"]
+        if self.total:
+            parts[0] += f" of {human_count(self.total)} {self.unit} ({100 * self.done / self.total:.0f} %)"
+            if speed > 0:
+                parts.append(f"{human_time((self.total - self.done) / speed)} left")
+        else:
+            parts[0] += f" {self.unit}"
+        if self._note:
+            parts.append(self._note)
+        return ", ".join(parts)
+
+
+def _bar() -> Any:
+    """Make the bar of the terminal; None where `rich` is not installed."""
+    try:
+        from rich import progress
+        from rich.console import Console
+    except ImportError:
+        return None
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TaskProgressColumn(),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+    )
