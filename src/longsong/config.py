@@ -1,0 +1,255 @@
+"""What a run is asked to be: one frozen dataclass per concern, checked when made.
+
+The defaults are those of the 2016 experiment (FACTS sections 1, 3 and 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from longsong.errors import ConfigError
+
+__all__ = [
+    "Cell",
+    "DataConfig",
+    "Device",
+    "ExecutionConfig",
+    "ModelConfig",
+    "Normalise",
+    "Precision",
+    "Recurrence",
+    "RunConfig",
+    "TrainingConfig",
+    "choice",
+    "finite",
+    "whole",
+]
+
+Cell = Literal["gru", "lstm", "rnn"]
+Recurrence = Literal["time", "batch"]
+Normalise = Literal["minmax", "stdev", "none"]
+Precision = Literal["float32", "float64"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def whole(name: str, value: object, least: int = 1) -> None:
+    """Raise `ConfigError` unless `value` is an int of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+
+
+def finite(name: str, value: object, *, above: float | None = None, least: float | None = None) -> None:
+    """Raise `ConfigError` unless `value` is a finite number, > `above` and >= `least` where given."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, not {value!r}")
+    if above is not None and value <= above:
+        raise ConfigError(f"{name} must be greater than {above:g}, not {value!r}")
+    if least is not None and value < least:
+        raise ConfigError(f"{name} must be at least {least:g}, not {value!r}")
+
+
+def choice(name: str, value: object, of: object) -> None:
+    """Raise `ConfigError` unless `value` is one of the strings of the `Literal` `of`."""
+    if value not in get_args(of):
+        raise ConfigError(f"{name} must be one of {', '.join(get_args(of))}, not {value!r}")
+
+
+@dataclass(frozen=True)
+class _Section:
+    """A section of a run's configuration, to and from plain JSON values."""
+
+    @classmethod
+    def from_json(cls, section: Mapping[str, Any]) -> Self:
+        """Make the section from a mapping; keys that it does not have are left out.
+
+        Raises
+        ------
+        ConfigError
+            A key is missing, or a value cannot be.
+        """
+        names = [f.name for f in fields(cls)]
+        missing = [name for name in names if name not in section]
+        if missing:
+            raise ConfigError(f"the configuration lacks {', '.join(missing)}; it was not written by longsong")
+        return cls(**{name: section[name] for name in names})
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the section as plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class DataConfig(_Section):
+    """How examples lie in the song (FACTS sections 2 and 5; P02 to P06).
+
+    Attributes
+    ----------
+    frame : int
+        Samples in a frame.
+    seq : int
+        Frames in a sequence.
+    batch : int
+        Examples in a mini-batch.
+    normalise : {'minmax', 'stdev', 'none'}
+        How samples become numbers of about one.
+    train_samples : int or None
+        Samples of the train split, from the start of the song; None for the 2016 fraction.
+    """
+
+    frame: int
+    seq: int
+    batch: int = 128
+    normalise: Normalise = "minmax"
+    train_samples: int | None = None
+
+    def __post_init__(self) -> None:
+        whole("frame", self.frame)
+        whole("seq", self.seq)
+        whole("batch", self.batch)
+        choice("normalise", self.normalise, Normalise)
+        if self.train_samples is not None:
+            whole("train-samples", self.train_samples)
+
+
+@dataclass(frozen=True)
+class ModelConfig(_Section):
+    """The network (FACTS section 4; P08 to P10).
+
+    Attributes
+    ----------
+    cell : {'gru', 'lstm', 'rnn'}
+        The recurrent cell.
+    hidden : int
+        Units in each layer.
+    layers : int
+        Recurrent layers.
+    init_width : float
+        Weights are drawn from U[-init_width, init_width].
+    recurrence : {'time', 'batch'}
+        The axis along which the state is carried: over time, as the post describes, or over the
+        examples of the mini-batch, as the 2016 code did (D01).
+    """
+
+    cell: Cell = "gru"
+    hidden: int = 199
+    layers: int = 2
+    init_width: float = 0.04
+    recurrence: Recurrence = "time"
+
+    def __post_init__(self) -> None:
+        choice("cell", self.cell, Cell)
+        whole("hidden", self.hidden)
+        whole("layers", self.layers)
+        finite("init-width", self.init_width, above=0)
+        choice("recurrence", self.recurrence, Recurrence)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(_Section):
+    """The optimiser and how long it runs (FACTS section 4; P07).
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the train split.
+    seed : int
+        Seeds the initial weights and the order of the train examples.
+    learning_rate, lr_decay : float
+        The rate of the first epoch, and what it is multiplied by after each.
+    rmsprop_decay : float
+        The decay of RMSProp's running mean of squares.
+    step_clip : float
+        The largest L2 norm of a step; larger ones are scaled down to it.
+    start_from : str or None
+        Folder of a run whose best parameters are the initial ones.
+    """
+
+    epochs: int = 30
+    seed: int = 1
+    learning_rate: float = 0.002
+    lr_decay: float = 0.97
+    rmsprop_decay: float = 0.95
+    step_clip: float = 1.0
+    start_from: str | None = None
+
+    def __post_init__(self) -> None:
+        whole("epochs", self.epochs)
+        whole("seed", self.seed, 0)
+        if self.seed >= 2**32:
+            raise ConfigError(f"seed must be below 2**32, not {self.seed}")
+        finite("learning-rate", self.learning_rate, above=0)
+        finite("lr-decay", self.lr_decay, above=0)
+        finite("rmsprop-decay", self.rmsprop_decay, least=0)
+        if self.rmsprop_decay >= 1:
+            raise ConfigError(f"rmsprop-decay must be below 1, not {self.rmsprop_decay!r}")
+        finite("step-clip", self.step_clip, above=0)
+
+
+@dataclass(frozen=True)
+class ExecutionConfig(_Section):
+    """Where and how finely it is computed; what is None is chosen at the first start and kept.
+
+    Attributes
+    ----------
+    device : {'auto', 'cpu', 'cuda'}
+        `auto` takes CUDA where there is one.
+    precision : {'float32', 'float64'}
+        Of parameters, states, optimiser and cost.
+    threads : int or None
+        CPU threads; None for the cores there are.
+    micro_batch : int or None
+        Rows of a mini-batch computed at once (positions of the sequence, where the recurrence runs
+        over the mini-batch); None for as many as memory holds.
+    """
+
+    device: Device = "auto"
+    precision: Precision = "float32"
+    threads: int | None = None
+    micro_batch: int | None = None
+
+    def __post_init__(self) -> None:
+        choice("device", self.device, Device)
+        choice("precision", self.precision, Precision)
+        if self.threads is not None:
+            whole("threads", self.threads)
+        if self.micro_batch is not None:
+            whole("micro-batch", self.micro_batch)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that a run is asked to be.
+
+    Attributes
+    ----------
+    shards : Path
+        Folder of the song's shards.
+    data, model, training, execution
+        One section each.
+    out : Path or None
+        The run's folder; None for ``runs/`` and `name`.
+    """
+
+    shards: Path
+    data: DataConfig
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
+    out: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """A name that tells runs of one song apart: ``1000x100-gru-199-s1``."""
+        name = f"{self.data.frame}x{self.data.seq}-{self.model.cell}-{self.model.hidden}-s{self.training.seed}"
+        return name if self.model.recurrence == "time" else f"{name}-as-coded-recurrence"
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is written."""
+        return self.out if self.out is not None else Path("runs") / self.name
+
+

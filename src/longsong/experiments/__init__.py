@@ -1,0 +1,1 @@
+"""What has to train in order to know: parity with golden numbers."""

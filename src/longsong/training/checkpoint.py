@@ -1,0 +1,222 @@
+"""Checkpoints: parameters, optimiser and position, whole or not at all (safetensors and JSON)."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from longsong.errors import CheckpointError, RunError
+from longsong.files import os_errors_named, read_json, sync_folder, write_bytes, write_json
+from longsong.model import Network
+
+__all__ = [
+    "Best",
+    "Checkpoint",
+    "best_file",
+    "load_best",
+    "load_latest",
+    "load_parameters",
+    "save",
+    "save_best",
+    "tensors_to_bytes",
+]
+
+_FORMAT, _VERSION = "longsong.checkpoint", 1
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best parameters so far.
+
+    Attributes
+    ----------
+    epoch : int
+        After which they were; 0 where there are none yet.
+    dev_cost : float or None
+        Their dev cost; None where there is no dev example.
+    sha256 : str
+        Of ``best.safetensors``.
+    """
+
+    epoch: int = 0
+    dev_cost: float | None = None
+    sha256: str = ""
+
+
+@dataclass
+class Checkpoint:
+    """All that a run needs to go on as if it had not stopped.
+
+    Attributes
+    ----------
+    song_digest : str
+        Of the song that it was trained on.
+    parameters, mean_square : Tensor, shape (size,)
+        The parameters, and RMSProp's running mean of squares.
+    learning_rate : float
+        Of the next update.
+    update, epoch : int
+        Updates made, and epochs completed.
+    train_stream, dev_stream : dict
+        States of the streams (`streams.DataStream.state_dict`). Their seed and epoch are the whole of the
+        random state: nothing else is drawn after the initial parameters.
+    metrics_bytes : int
+        Length of ``metrics.jsonl`` at this point.
+    training_seconds : float
+        Spent so far, over all starts.
+    starts : int
+        How often the run was started.
+    best : Best
+    """
+
+    song_digest: str
+    parameters: Tensor
+    mean_square: Tensor
+    learning_rate: float
+    update: int = 0
+    epoch: int = 0
+    train_stream: dict[str, Any] = field(default_factory=dict)
+    dev_stream: dict[str, Any] = field(default_factory=dict)
+    metrics_bytes: int = 0
+    training_seconds: float = 0.0
+    starts: int = 1
+    best: Best = field(default_factory=Best)
+
+
+def tensors_to_bytes(network: Network, flat: Tensor) -> bytes:
+    """Give the parameters of a flat vector by name, as the bytes of a safetensors file."""
+    from safetensors.torch import save as to_bytes
+
+    named = network.named(flat.detach().cpu())
+    return to_bytes({name: tensor.contiguous() for name, tensor in named.items()})
+
+
+def load_parameters(path: Path, network: Network, sha256: str | None = None) -> Tensor:
+    """Read a flat vector, shape (size,), from a safetensors file of named parameters.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    network : Network
+        Whose parameters they must be, in name and shape.
+    sha256 : str or None
+        What the file's digest must be.
+
+    Raises
+    ------
+    CheckpointError
+        The file is missing, cut short, altered, or of another network.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); train the run again") from error
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise CheckpointError(
+            f"{path} ({len(content)} bytes) is cut short or altered: its sha256 is not the one on record; "
+            f"remove {path.parent} and train again"
+        )
+    try:
+        named = load(content)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} ({len(content)} bytes) is cut short or altered: {error}") from error
+    shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
+    if shapes != network.shapes:
+        odd = sorted(n for n in shapes.keys() | network.shapes if shapes.get(n) != network.shapes.get(n))
+        raise CheckpointError(
+            f"{path} is of another network: {odd[0]} has shape {shapes.get(odd[0])} there and "
+            f"{network.shapes.get(odd[0])} here; give the run's own configuration"
+        )
+    return network.flat(named)
+
+
+def save(folder: Path, network: Network, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint into `folder`, as a folder that appears whole, and remove the older ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"update-{checkpoint.update:08d}"
+    if target.exists():  # resumed there, and stopped again before the next update
+        return
+    partial = folder / f".{target.name}.partial"
+    tensors = {"parameters": checkpoint.parameters, "optimiser": checkpoint.mean_square}
+    contents = {f"{name}.safetensors": tensors_to_bytes(network, flat) for name, flat in tensors.items()}
+    state = {k: v for k, v in vars(checkpoint).items() if k not in ("parameters", "mean_square", "best")}
+    state["best"] = asdict(checkpoint.best)
+    state["sha256"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    try:
+        with os_errors_named(target):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            for name, content in contents.items():
+                write_bytes(partial / name, content)
+            write_json(partial / "state.json", {"format": _FORMAT, "version": _VERSION, **state})
+            partial.replace(target)
+            sync_folder(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    for older in _folders(folder):
+        if older != target:
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def load_latest(folder: Path, network: Network) -> Checkpoint | None:
+    """Read the newest checkpoint in `folder`; None where there is none.
+
+    Raises
+    ------
+    CheckpointError
+        It is cut short, altered, of another network, or written by a newer version.
+    """
+    folders = _folders(folder)
+    if not folders:
+        return None
+    newest = folders[-1]
+    try:
+        state = read_json(newest / "state.json", _FORMAT, _VERSION)
+        digests = state.pop("sha256")
+        best = Best(**state.pop("best"))
+        del state["format"], state["version"]
+        parameters, mean_square = (
+            load_parameters(newest / name, network, digests[name])
+            for name in ("parameters.safetensors", "optimiser.safetensors")
+        )
+        return Checkpoint(parameters=parameters, mean_square=mean_square, best=best, **state)
+    except CheckpointError:
+        raise
+    except RunError as error:
+        raise CheckpointError(str(error)) from error
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"{newest / 'state.json'} is altered ({error}); remove {newest} and train again"
+        ) from error
+
+
+def best_file(run: Path) -> Path:
+    """Give the path of a run's best parameters."""
+    return run / "checkpoints" / "best.safetensors"
+
+
+def save_best(run: Path, network: Network, parameters: Tensor) -> str:
+    """Write a run's best parameters; gives their sha256."""
+    content = tensors_to_bytes(network, parameters)
+    best_file(run).parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(best_file(run), content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def load_best(run: Path, network: Network, sha256: str | None = None) -> Tensor:
+    """Read a run's best parameters, shape (size,); raises as `load_parameters`."""
+    return load_parameters(best_file(run), network, sha256)
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("update-*") if path.is_dir())
+

@@ -1,0 +1,45 @@
+"""Where and how finely a run is computed."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+import torch
+
+from longsong.config import Device, Precision
+from longsong.errors import DeviceError
+
+__all__ = ["DTYPES", "available_threads", "device_name", "find_device"]
+
+DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+
+
+def find_device(name: Device) -> torch.device:
+    """Give the device of that name; ``auto`` takes CUDA where there is one.
+
+    Raises
+    ------
+    DeviceError
+        CUDA is asked for and not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            f"device 'cuda' is not there: torch {torch.__version__} finds no CUDA device; "
+            "use --device cpu, or install a CUDA build of torch"
+        )
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """Give the device's name as its maker says it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()
+
+
+def available_threads() -> int:
+    """Give the number of CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,373 @@
+"""Training a run from its first update to its last, however often it is stopped on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+from longsong.config import ExecutionConfig, RunConfig
+from longsong.errors import CheckpointError, ConfigError, NotFiniteError, RunError
+from longsong.files import os_errors_named, sha256_of
+from longsong.model import Network
+from longsong.progress import Progress
+from longsong.space import require_space
+from longsong.training import checkpoint as checkpoints
+from longsong.training.checkpoint import Best, Checkpoint
+from longsong.training.device import DTYPES, available_threads, device_name, find_device
+from longsong.training.feed import tensors
+from longsong.training.metrics import read_metrics
+from longsong.training.monitors import Monitors
+from longsong.training.optimiser import RMSProp
+from longsong.training.plan import choose_micro_batch, free_memory
+from longsong.training.record import RunRecord, read_record, read_summary, write_summary
+from longsong.training.splits import Splits
+from longsong.training.updater import Updater
+from longsong.version import __version__
+
+__all__ = ["train"]
+
+_SECONDS_BETWEEN_CHECKPOINTS = 300.0
+
+
+def train(
+    config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False, label: str = "training"
+) -> Path:
+    """Train a run, or go on with it where it stopped; nothing is done where it is complete.
+
+    Parameters
+    ----------
+    config : RunConfig
+        What the run is to be.
+    command : sequence of str
+        The words of the command that asks for it, for ``config.json``.
+    quiet : bool
+        Report no progress.
+    label : str
+        What the progress is called.
+
+    Returns
+    -------
+    Path
+        The run's folder (``docs/formats.md``).
+
+    Raises
+    ------
+    longsong.errors.LongsongError, streams.StreamsError
+        The configuration, the song, the device, the disk or an earlier checkpoint cannot be used; a cost
+        is not finite.
+    KeyboardInterrupt
+        Stopped by the user, after a checkpoint.
+    """
+    run = config.folder
+    splits = Splits.open(config.shards, config.data)
+    network = Network(config.model, config.data.frame)
+    record = _record(config, splits, network, command)
+    if read_summary(run) is not None:
+        return run
+    torch.set_num_threads(record.execution.threads or available_threads())
+    with os_errors_named(run):
+        run.mkdir(parents=True, exist_ok=True)
+    if not (run / "config.json").exists():
+        # Parameters and optimiser, twice while one checkpoint replaces another, and the best parameters.
+        require_space(run, 5 * network.size * DTYPES[record.execution.precision].itemsize + (8 << 20))
+        record.write(run)
+    _Training(run, record, splits, network, config, quiet=quiet, label=label).complete()
+    return run
+
+
+def _record(config: RunConfig, splits: Splits, network: Network, command: Sequence[str]) -> RunRecord:
+    """Give the record of the run: as it stands in its folder, if it was started, else a new one."""
+    asked = RunRecord(
+        song=splits.song_record(config.shards),
+        data=splits.data,
+        counts=splits.counts,
+        model=config.model,
+        training=config.training,
+        parameters=network.size,
+        execution=config.execution,
+        machine={},
+        made_by={"longsong": __version__, "command": list(command)},
+    )
+    run = config.folder
+    if (run / "config.json").exists():
+        record = read_record(run)
+        record.refuse_another(asked, run)
+        _refuse_other_execution(record.execution, config.execution, run)
+        find_device(record.execution.device)
+        return record
+    if run.is_dir() and any(run.iterdir()):
+        raise RunError(f"{run} is not empty and holds no run; give another --out")
+    device = find_device(config.execution.device)
+    itemsize = DTYPES[config.execution.precision].itemsize
+    fits = choose_micro_batch(splits.data, config.model, itemsize, free_memory(device))
+    execution = replace(
+        config.execution,
+        device="cuda" if device.type == "cuda" else "cpu",
+        threads=config.execution.threads or available_threads(),
+        micro_batch=config.execution.micro_batch or fits,
+    )
+    machine = {"device_name": device_name(device), "torch": torch.__version__}
+    return replace(asked, execution=execution, machine=machine)
+
+
+def _refuse_other_execution(kept: ExecutionConfig, asked: ExecutionConfig, run: Path) -> None:
+    """Raise where the user asks for another way of computing than the run was started with."""
+    default = ExecutionConfig()
+    for name, value in asked.to_json().items():
+        was = getattr(kept, name)
+        if value not in (getattr(default, name), was):
+            raise CheckpointError(
+                f"{run} was started with {name.replace('_', '-')} {was}, and {value} is asked for; "
+                "go on without that option, or give another --out"
+            )
+
+
+class _Training:
+    """One start of a run."""
+
+    def __init__(
+        self,
+        run: Path,
+        record: RunRecord,
+        splits: Splits,
+        network: Network,
+        config: RunConfig,
+        *,
+        quiet: bool,
+        label: str,
+    ) -> None:
+        self.run, self.record, self.splits, self.network = run, record, splits, network
+        self.device = find_device(record.execution.device)
+        self.dtype = DTYPES[record.execution.precision]
+        self.train_stream = splits.train_stream(record.training.seed)
+        self.dev_stream = splits.dev_stream()
+        self.total = record.training.epochs * record.counts["updates_per_epoch"]
+        self.progress = Progress(label, self.total, "updates", quiet=quiet)
+        self.at = self._checkpoint(config)
+        self.optimiser = RMSProp(
+            self.at.mean_square.to(self.device, self.dtype),
+            learning_rate=self.at.learning_rate,
+            decay=record.training.rmsprop_decay,
+            step_clip=record.training.step_clip,
+        )
+        self.updater = Updater(
+            network,
+            self.at.parameters.to(self.device, self.dtype, copy=True),
+            self.optimiser,
+            record.execution.micro_batch,
+        )
+        self.seconds_before, self.started = self.at.training_seconds, time.monotonic()
+        self.saved = time.monotonic()
+
+    def _checkpoint(self, config: RunConfig) -> Checkpoint:
+        """Give the checkpoint to go on from, or one before the first update."""
+        latest = checkpoints.load_latest(self.run / "checkpoints", self.network)
+        if latest is None:
+            return Checkpoint(
+                song_digest=self.splits.song.digest,
+                parameters=_initial_parameters(self.record, self.network),
+                mean_square=torch.zeros(self.network.size, dtype=torch.float64),
+                learning_rate=self.record.training.learning_rate,
+                starts=0,
+            )
+        if latest.song_digest != self.splits.song.digest:
+            raise CheckpointError(
+                f"{self.run} holds a checkpoint of another song ({latest.song_digest[:12]}…, not "
+                f"{self.splits.song.digest[:12]}… as {config.shards}); give that song's shards or another --out"
+            )
+        self.train_stream.load_state_dict(latest.train_stream)
+        if self.dev_stream is not None:
+            self.dev_stream.load_state_dict(latest.dev_stream)
+        return latest
+
+    def complete(self) -> None:
+        """Make all updates that are left, and write the summary."""
+        at = self.at
+        at.starts += 1
+        with (
+            Monitors(self.run, at.metrics_bytes, at.update) as self.monitors,
+            self.progress as progress,
+            _interrupts() as self.interrupted,
+        ):
+            if at.update:
+                progress.resume_at(at.update)
+            elif not at.train_stream:
+                self._evaluate()
+                self._save()
+            while at.epoch < self.record.training.epochs:
+                try:
+                    self._epoch()
+                except NotFiniteError as error:
+                    raise NotFiniteError(
+                        f"{self.run}: {error} in update {at.update + 1} of {self.total} (epoch {at.epoch + 1}); "
+                        "the last good checkpoint is kept. Try a smaller --learning-rate or --step-clip "
+                        f"(now {self.record.training.learning_rate:g} and {self.record.training.step_clip:g})"
+                    ) from error
+            self.monitors.synced_bytes()
+        self._summarise()
+
+    def _epoch(self) -> None:
+        at, record = self.at, self.record
+        batches = tensors(self.train_stream.get_epoch_iterator(), self.device, self.dtype)
+        started = time.monotonic()
+        for inputs, targets in batches:
+            cost, step = self.updater.update(inputs, targets)
+            at.update += 1
+            now = time.monotonic()
+            self.monitors.update(
+                update=at.update,
+                epoch=at.epoch + 1,
+                indices=self.train_stream.indices,
+                cost=cost,
+                step=step,
+                learning_rate=self.optimiser.learning_rate,
+                seconds=now - started,
+            )
+            speed = inputs.numel() / (now - started)
+            self.progress.update(
+                at.update,
+                f"epoch {at.epoch + 1} of {record.training.epochs}, cost {cost:.5f}, {speed / 1e6:.2f} M samples/s",
+            )
+            started = now
+            if at.update % record.counts["updates_per_epoch"]:
+                # Not after the last update of an epoch: the checkpoint at its end follows at once.
+                self._stop_if_interrupted()
+                if now - self.saved >= _SECONDS_BETWEEN_CHECKPOINTS:
+                    self._save()
+        self.optimiser.learning_rate *= record.training.lr_decay
+        at.epoch += 1
+        self._evaluate()
+        self._save()
+        if at.epoch < record.training.epochs:
+            self._stop_if_interrupted()
+
+    def _evaluate(self) -> None:
+        """Record the dev cost, and keep the parameters if they are the best after an epoch (FACTS section 4)."""
+        at = self.at
+        cost, batches = None, 0
+        if self.dev_stream is not None:
+            cost, batches = self.updater.evaluate(
+                tensors(self.dev_stream.get_epoch_iterator(), self.device, self.dtype)
+            )
+        before = at.best.dev_cost
+        # Where there is no dev example, the last are the best.
+        best = at.epoch > 0 and (cost is None or before is None or cost < before)
+        if best:
+            digest = checkpoints.save_best(self.run, self.network, self.updater.parameters)
+            at.best = Best(at.epoch, cost, digest)
+        self.monitors.dev(
+            epoch=at.epoch,
+            update=at.update,
+            cost=cost,
+            batches=batches,
+            examples=self.record.counts["dev_examples"],
+            best=best,
+        )
+
+    def _save(self) -> None:
+        at = self.at
+        at.parameters = self.updater.parameters.detach()
+        at.mean_square = self.optimiser.mean_square
+        at.learning_rate = self.optimiser.learning_rate
+        at.train_stream = self.train_stream.state_dict()
+        at.dev_stream = {} if self.dev_stream is None else self.dev_stream.state_dict()
+        at.metrics_bytes = self.monitors.synced_bytes()
+        at.training_seconds = self.seconds_before + time.monotonic() - self.started
+        checkpoints.save(self.run / "checkpoints", self.network, at)
+        self.saved = time.monotonic()
+
+    def _stop_if_interrupted(self) -> None:
+        if self.interrupted.is_set():
+            self._save()
+            raise KeyboardInterrupt(f"stopped after update {self.at.update} of {self.total}")
+
+    def _summarise(self) -> None:
+        updates, evaluations = read_metrics(self.run)
+        at = self.at
+        seconds = [update["seconds"] for update in updates]
+        median = statistics.median(seconds)
+        samples = updates[0]["examples"] * self.record.data.frame * self.record.data.seq
+        newest = self.run / "checkpoints" / f"update-{at.update:08d}" / "parameters.safetensors"
+        write_summary(
+            self.run,
+            {
+                "epochs": at.epoch,
+                "updates": at.update,
+                "parameters": self.network.size,
+                "first_train_cost": updates[0]["train_cost"],
+                "last_train_cost": updates[-1]["train_cost"],
+                "first_dev_cost": evaluations[0]["dev_cost"],
+                "last_dev_cost": evaluations[-1]["dev_cost"],
+                "best": {
+                    "epoch": at.best.epoch,
+                    "dev_cost": at.best.dev_cost,
+                    "by": "last, as there is no dev example" if at.best.dev_cost is None else "dev cost",
+                    "sha256": at.best.sha256,
+                },
+                **self.splits.baselines(),
+                "clipped_share": statistics.fmean(update["clipped"] for update in updates),
+                "floor_share": statistics.fmean(update["floor_share"] for update in updates),
+                "training_seconds": at.training_seconds,
+                "seconds_per_update": median,
+                "samples_per_second": samples / median,
+                "starts": at.starts,
+                "parameters_sha256": sha256_of(newest),
+                "metrics_sha256": sha256_of(self.run / "metrics.jsonl"),
+            },
+        )
+
+
+def _initial_parameters(record: RunRecord, network: Network) -> torch.Tensor:
+    """Draw the parameters before the first update, or take another run's best ones."""
+    source = record.training.start_from
+    if source is None:
+        return network.initial_parameters(record.training.seed)
+    other = read_record(Path(source))
+    if (other.model.cell, other.model.hidden, other.model.layers, other.data.frame) != (
+        record.model.cell,
+        record.model.hidden,
+        record.model.layers,
+        record.data.frame,
+    ):
+        raise ConfigError(
+            f"start-from {source} is a run of {other.model.layers} {other.model.cell} layers of {other.model.hidden} "
+            f"with frames of {other.data.frame}; its parameters fit no other shape, give the same --cell, --hidden, "
+            "--layers and --frame"
+        )
+    return checkpoints.load_best(Path(source), network)
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C (or SIGTERM) into an event, so that an update is never cut in two.
+
+    The second one stops at once.
+    """
+    event = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt("stopped at once")
+        event.set()
+        # Not through the progress bar: a signal may come while that is writing.
+        os.write(2, b"\nstopping after this update, with a checkpoint (once more: at once)\n")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,141 @@
+"""What is written while a run trains: `metrics.jsonl` and TensorBoard, the same numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longsong.errors import CheckpointError
+from longsong.files import os_errors_named
+from longsong.training.optimiser import StepStatistics
+
+__all__ = ["Monitors", "indices_digest"]
+
+
+def indices_digest(indices: NDArray[np.int64]) -> str:
+    """Give the sha256 of a mini-batch's example indices, as little-endian int64."""
+    return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
+
+
+class Monitors:
+    """The metrics of one run, appended line by line.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    keep_bytes, update : int
+        Where to go on: what lies behind `keep_bytes` of ``metrics.jsonl``, or behind `update` in
+        TensorBoard, was written after the checkpoint and will be written again.
+
+    Raises
+    ------
+    CheckpointError
+        ``metrics.jsonl`` is shorter than `keep_bytes`.
+    """
+
+    def __init__(self, run: Path, keep_bytes: int = 0, update: int = 0) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._path = run / "metrics.jsonl"
+        with os_errors_named(self._path):
+            self._path.touch()
+            there = self._path.stat().st_size
+            if there < keep_bytes:
+                raise CheckpointError(
+                    f"{self._path} is cut short: it has {there} bytes, and the checkpoint knows of {keep_bytes}; "
+                    f"remove {run} and train again"
+                )
+            os.truncate(self._path, keep_bytes)
+            self._clipped = self._path.read_bytes().count(b'"clipped": true')
+            self._file = self._path.open("ab")
+        # Steps from here on are those that this start writes itself.
+        self._board = SummaryWriter(str(run), purge_step=update + 1 if update else None)  # type: ignore[no-untyped-call]
+        self._updates = update
+
+    def update(
+        self,
+        *,
+        update: int,
+        epoch: int,
+        indices: NDArray[np.int64],
+        cost: float,
+        step: StepStatistics,
+        learning_rate: float,
+        seconds: float,
+    ) -> None:
+        """Record an update."""
+        self._line(
+            kind="update",
+            update=update,
+            epoch=epoch,
+            examples=len(indices),
+            indices_sha256=indices_digest(indices),
+            train_cost=cost,
+            gradient_norm=step.gradient_norm,
+            step_norm=step.step_norm,
+            step_norm_unclipped=step.step_norm_unclipped,
+            clipped=step.clipped,
+            floor_share=step.floor_share,
+            learning_rate=learning_rate,
+            seconds=seconds,
+        )
+        self._updates += 1
+        self._clipped += step.clipped
+        self._scalars(
+            update,
+            {
+                "cost/train": cost,
+                "norm/gradient": step.gradient_norm,
+                "norm/step": step.step_norm,
+                "share/on_floor": step.floor_share,
+                "share/clipped_updates": self._clipped / self._updates,
+                "learning_rate": learning_rate,
+            },
+        )
+
+    def dev(self, *, epoch: int, update: int, cost: float | None, batches: int, examples: int, best: bool) -> None:
+        """Record an evaluation on the dev split; `cost` is None where it is empty."""
+        self._line(
+            kind="dev",
+            epoch=epoch,
+            update=update,
+            dev_cost=cost,
+            dev_batches=batches,
+            dev_examples=examples,
+            best=best,
+        )
+        if cost is not None:
+            self._scalars(update, {"cost/dev": cost})
+
+    def synced_bytes(self) -> int:
+        """Bring all lines to the disk; gives the length of ``metrics.jsonl``."""
+        with os_errors_named(self._path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            return self._file.tell()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._board.close()
+        with os_errors_named(self._path):
+            self._file.close()
+
+    def _line(self, **values: Any) -> None:
+        with os_errors_named(self._path):
+            self._file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
+
+    def _scalars(self, update: int, values: dict[str, float]) -> None:
+        for name, value in values.items():
+            self._board.add_scalar(name, value, update)

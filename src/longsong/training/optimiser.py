@@ -1,0 +1,76 @@
+"""RMSProp with a floor, then step clipping: the optimiser of 2016."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["FLOOR", "RMSProp", "StepStatistics"]
+
+FLOOR = 1e-5
+"""The least root mean square that a gradient is divided by: a floor, not an added epsilon."""
+
+
+@dataclass(frozen=True)
+class StepStatistics:
+    """What one step of the optimiser was.
+
+    Attributes
+    ----------
+    gradient_norm : float
+        L2 norm of the gradient.
+    step_norm_unclipped, step_norm : float
+        L2 norm of the step before clipping, and as applied.
+    clipped : bool
+        Whether the step was scaled down.
+    floor_share : float
+        Share of the entries that were divided by the floor.
+    """
+
+    gradient_norm: float
+    step_norm_unclipped: float
+    step_norm: float
+    clipped: bool
+    floor_share: float
+
+
+class RMSProp:
+    """RMSProp (Tieleman and Hinton, 2012) and step clipping as Blocks 0.2.0 has them (FACTS section 4).
+
+    ``v = decay v + (1 - decay) g^2`` from ``v = 0``; ``step = rate g / max(sqrt(v), 1e-5)``; there is no
+    bias correction. Clipping comes after: a step, over all parameters together, of an L2 norm above
+    `step_clip` is scaled down to it. Then ``parameters -= step``.
+
+    Parameters
+    ----------
+    mean_square : Tensor, shape (size,)
+        The running mean of squares to begin with; updated in place.
+    learning_rate, decay, step_clip : float
+        `learning_rate` may be changed between steps.
+    """
+
+    def __init__(self, mean_square: Tensor, *, learning_rate: float, decay: float, step_clip: float) -> None:
+        self.mean_square = mean_square
+        self.learning_rate, self.decay, self.step_clip = learning_rate, decay, step_clip
+
+    @torch.no_grad()
+    def step(self, parameters: Tensor, gradient: Tensor) -> StepStatistics:
+        """Change `parameters`, shape (size,), in place by one step along `gradient`, of the same shape."""
+        self.mean_square.mul_(self.decay).addcmul_(gradient, gradient, value=1 - self.decay)
+        divisor = self.mean_square.sqrt()
+        floor_share = (divisor < FLOOR).double().mean().item()
+        step = (gradient * self.learning_rate).div_(divisor.clamp_(min=FLOOR))
+        unclipped = torch.linalg.vector_norm(step).item()
+        clipped = unclipped > self.step_clip
+        if clipped:
+            step.mul_(self.step_clip / unclipped)
+        parameters.sub_(step)
+        return StepStatistics(
+            gradient_norm=torch.linalg.vector_norm(gradient).item(),
+            step_norm_unclipped=unclipped,
+            step_norm=torch.linalg.vector_norm(step).item() if clipped else unclipped,
+            clipped=clipped,
+            floor_share=floor_share,
+        )

@@ -1,0 +1,131 @@
+"""The train and dev examples of a song, as a run sees them (FACTS sections 2 and 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streams
+
+from longsong.config import DataConfig
+from longsong.errors import ConfigError
+
+__all__ = ["DEV_SEED", "Splits"]
+
+DEV_SEED = 1
+"""Seed of the dev split's own order; the same for every run, so that their dev costs compare."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The examples of a song for one (frame, seq).
+
+    Attributes
+    ----------
+    song : streams.Song
+    data : DataConfig
+        With the number of train samples filled in.
+    train, dev : streams.Windows
+        `dev` may hold no example.
+    """
+
+    song: streams.Song
+    data: DataConfig
+    train: streams.Windows
+    dev: streams.Windows
+
+    @classmethod
+    def open(cls, shards: Path, data: DataConfig) -> Splits:
+        """Open a song and lay the examples out.
+
+        Raises
+        ------
+        ConfigError
+            The train split holds no example, or is longer than the song; the message says how long a
+            song has to be.
+        streams.StreamsError
+            The shards cannot be used.
+        """
+        song = streams.Song.open(shards)
+        samples = data.train_samples
+        if samples is None:
+            samples = streams.train_samples(len(song))
+        elif samples > len(song):
+            raise ConfigError(f"train-samples is {samples:,}, and {shards} has {len(song):,}; give fewer")
+        shape: dict[str, Any] = {"frame": data.frame, "seq": data.seq, "normalise": data.normalise}
+        train = streams.Windows(song, **shape, stop=samples)
+        dev = streams.Windows(song, **shape, start=samples)
+        if len(train) < 1:
+            needed, rate = data.frame * data.seq, song.sample_rate
+            raise ConfigError(
+                f"{data.frame}x{data.seq} needs {needed / rate:,.1f} s of song in the train split, and {shards} has "
+                f"{samples / rate:,.1f} s there; take a longer song, a smaller --frame or a shorter --seq"
+            )
+        full = DataConfig(**(data.to_json() | {"train_samples": samples}))
+        return cls(song, full, train, dev)
+
+    def train_stream(self, seed: int) -> streams.DataStream:
+        """Give the shuffled stream of the train split."""
+        return streams.DataStream(self.train, streams.ShuffledScheme(len(self.train), self.data.batch, seed))
+
+    def dev_stream(self) -> streams.DataStream | None:
+        """Give the shuffled stream of the dev split, one epoch an evaluation; None where it is empty."""
+        if not len(self.dev):
+            return None
+        return streams.DataStream(self.dev, streams.ShuffledScheme(len(self.dev), self.data.batch, DEV_SEED))
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many examples there are, and updates in an epoch."""
+        return {
+            "hop": self.train.hop,
+            "train_examples": len(self.train),
+            "dev_examples": len(self.dev),
+            "updates_per_epoch": -(-len(self.train) // self.data.batch),
+        }
+
+    def baselines(self) -> dict[str, float]:
+        """Give the costs that a network has to beat to have learnt anything.
+
+        `cost_of_zero` is the cost of predicting zero, `cost_of_mean` that of predicting the mean of the
+        train split; both over the targets of the dev split, or of the train split where there is no dev
+        example.
+        """
+        normaliser = self.train.normaliser
+        mean = normaliser.scale * _moments(self.song, 0, self.data.train_samples or 0)[0] + normaliser.offset
+        windows = self.dev if len(self.dev) else self.train
+        start = windows.start + windows.frame
+        first, second = _moments(self.song, start, start + len(windows) * windows.hop)
+        # E[(a x + b)^2] from the integer moments of x.
+        a, b = normaliser.scale, normaliser.offset
+        zero = a * a * second + 2 * a * b * first + b * b
+        return {"cost_of_zero": zero, "cost_of_mean": zero - 2 * mean * (a * first + b) + mean * mean}
+
+    def song_record(self, shards: Path) -> dict[str, Any]:
+        """Describe the song, and how its samples become numbers, for ``config.json``."""
+        statistics, normaliser = self.song.statistics, self.train.normaliser
+        return {
+            "name": Path(shards).resolve().name,
+            "shards": str(shards),
+            "digest": self.song.digest,
+            "samples": len(self.song),
+            "sample_rate": self.song.sample_rate,
+            "minimum": statistics.minimum,
+            "maximum": statistics.maximum,
+            "mean": statistics.mean,
+            "standard_deviation": statistics.standard_deviation,
+            "scale": float(normaliser.scale),
+            "offset": float(normaliser.offset),
+        }
+
+
+def _moments(song: streams.Song, start: int, stop: int) -> tuple[float, float]:
+    """Give the mean of the samples and of their squares, exactly summed, in bounded memory."""
+    total = squares = 0
+    for block in range(start, stop, 1 << 20):
+        samples = song[block : min(block + (1 << 20), stop)].astype(np.int64)
+        total += int(samples.sum())
+        squares += int((samples * samples).sum())
+    return total / (stop - start), squares / (stop - start)
