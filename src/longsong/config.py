@@ -244,12 +244,12 @@ class RunConfig:
     @property
     def name(self) -> str:
         """A name that tells runs of one song apart: ``1000x100-gru-199-s1``."""
-        name = f"{self.data.frame}x{self.data.seq}-{self.model.cell}-{self.model.hidden}-s{self.training.seed}"
+        name = (
+            f"{self.data.frame}x{self.data.seq}-{self.model.cell}-{self.model.hidden}-s{self.training.seed}"
+        )
         return name if self.model.recurrence == "time" else f"{name}-as-coded-recurrence"
 
     @property
     def folder(self) -> Path:
         """Where the run is written."""
         return self.out if self.out is not None else Path("runs") / self.name
-
-

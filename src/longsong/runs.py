@@ -10,27 +10,35 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import streams
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+import streams
 from longsong.config import Device, choice, finite, whole
 from longsong.errors import AudioError, ConfigError, RunError
-from longsong.files import sha256_of, write_json
+from longsong.files import read_json, sha256_of, write_json
 from longsong.generation import Level, generate_carry, generate_post, render
 from longsong.model import Network
+from longsong.progress import Progress
+from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
 from longsong.training.device import DTYPES, find_device
+from longsong.training.monitors import log_audio
 from longsong.training.record import RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
 
-__all__ = ["GENERATED_SECONDS", "Generated", "Mode", "Run", "Seed", "Which", "load_run", "write_generated"]
+__all__ = ["GENERATED_SECONDS", "Generated", "Mode", "Run", "Seed", "Which", "generate_into",
+    "is_generated",
+    "load_run", "write_generated"]
 
 Mode = Literal["post", "carry"]
 Which = Literal["best", "last"]
 
 GENERATED_SECONDS = 30.0
 """The fixed length that the post generates (P15)."""
+
+_FORMAT, _VERSION = "longsong.generated", 1
+_WAV = "generated.wav"
 
 _MODES: dict[Mode, Callable[..., torch.Tensor]] = {"post": generate_post, "carry": generate_carry}
 
@@ -135,7 +143,9 @@ class Run:
         shards = Path(self.record.song["shards"])
         splits = Splits.open(shards, self.record.data)
         if splits.song.digest != self.record.song["digest"]:
-            raise RunError(f"{shards} holds another song than {self.folder} was trained on; put that song back")
+            raise RunError(
+                f"{shards} holds another song than {self.folder} was trained on; put that song back"
+            )
         source = "dev" if len(splits.dev) else "train"
         windows = splits.dev if len(splits.dev) else splits.train
         if example >= len(windows):
@@ -144,7 +154,13 @@ class Run:
             )
         inputs, _ = windows.read(np.array([example]))
         start = windows.first_sample(example)
-        origin = {"source": source, "example": example, "start": start, "stop": start + inputs[0].size, "file": None}
+        origin = {
+            "source": source,
+            "example": example,
+            "start": start,
+            "stop": start + inputs[0].size,
+            "file": None,
+        }
         return Seed(inputs[0], origin)
 
     def wav_seed(self, path: Path) -> Seed:
@@ -165,7 +181,8 @@ class Run:
                 f"{self.record.data.frame} samples takes {needed / rate:,.1f} s; give a longer file"
             )
         normaliser = streams.Normaliser(self.record.song["scale"], self.record.song["offset"])
-        frames = normaliser(samples[-needed:]).reshape(self.record.data.seq, self.record.data.frame)
+        frames = np.empty((self.record.data.seq, self.record.data.frame), np.float32)
+        normaliser.apply(samples[-needed:].reshape(frames.shape), frames)
         start = len(samples) - needed
         origin = {"source": "wav", "example": None, "start": start, "stop": len(samples), "file": path.name}
         return Seed(frames, origin)
@@ -270,7 +287,9 @@ def load_run(folder: Path | str, *, which: Which = "best", device: Device | None
     record = read_record(folder)
     summary = read_summary(folder)
     if summary is None:
-        raise RunError(f"{folder} is not trained to its end; start its training again, it goes on where it stopped")
+        raise RunError(
+            f"{folder} is not trained to its end; start its training again, it goes on where it stopped"
+        )
     network = Network(record.model, record.data.frame)
     if which == "best":
         parameters = checkpoints.load_best(folder, network, summary["best"]["sha256"])
@@ -293,5 +312,59 @@ def write_generated(generated: Generated, wav: Path) -> None:
     from longsong.audio import write_wav
 
     write_wav(wav, generated.samples, generated.record["sample_rate"])
-    record = {"format": "longsong.generated", "version": 1, **generated.record, "sha256": sha256_of(wav)}
+    record = {"format": _FORMAT, "version": _VERSION, **generated.record, "sha256": sha256_of(wav)}
     write_json(wav.with_suffix(".json"), record)
+
+
+def generate_into(
+    run: Run,
+    wav: Path | None = None,
+    *,
+    seconds: float = GENERATED_SECONDS,
+    seed: Seed | None = None,
+    mode: Mode = "post",
+    quiet: bool = False,
+    label: str = "generating",
+) -> tuple[Path, Generated]:
+    """Generate, and write the sound and how it was made.
+
+    Parameters
+    ----------
+    run : Run
+    wav : Path or None
+        File to write; None for ``generated.wav`` in the run's folder, which its TensorBoard gets too.
+    seconds, seed, mode
+        As for `Run.generate`.
+    quiet : bool
+        Report no progress.
+    label : str
+        What the progress is called.
+
+    Returns
+    -------
+    Path
+        The file.
+    Generated
+    """
+    target = run.folder / _WAV if wav is None else wav
+    if target.suffix.lower() != ".wav":
+        raise ConfigError(f"output is {target}; give a name that ends in .wav")
+    rate = run.record.song["sample_rate"]
+    finite("seconds", seconds, above=0)
+    require_space(target, round(seconds * rate) * 2)
+    with Progress(label, round(seconds * rate), "samples", quiet=quiet) as progress:
+        generated = run.generate(seconds, seed=seed, mode=mode, on_samples=progress.update)
+    write_generated(generated, target)
+    if wav is None:
+        log_audio(run.folder, generated.samples, rate, generated.record["epoch"])
+    return target, generated
+
+
+def is_generated(folder: Path) -> bool:
+    """Say whether a run's folder holds what was generated from it, whole."""
+    wav = folder / _WAV
+    try:
+        record = read_json(wav.with_suffix(".json"), _FORMAT, _VERSION)
+        return bool(record.get("sha256") == sha256_of(wav))
+    except RunError:
+        return False

@@ -10,11 +10,11 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import streams
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import streams
 from longsong.config import ModelConfig
 from longsong.errors import LongsongError
 from longsong.model import Network, sum_of_squares
@@ -22,7 +22,15 @@ from longsong.training.optimiser import RMSProp
 from longsong.training.splits import DEV_SEED
 from longsong.training.updater import Updater
 
-__all__ = ["FORWARD_TOLERANCE", "TRAINING_TOLERANCE", "GoldenFileError", "Parity", "format_parity", "largest_error", "measure_parity"]
+__all__ = [
+    "FORWARD_TOLERANCE",
+    "TRAINING_TOLERANCE",
+    "GoldenFileError",
+    "Parity",
+    "format_parity",
+    "largest_error",
+    "measure_parity",
+]
 
 FORWARD_TOLERANCE = 1e-12
 """Of predictions, costs and gradients at the initial parameters."""
@@ -96,8 +104,8 @@ def measure_parity(path: Path, micro_batch: int | None = None) -> Parity:
         It is missing, cut short, or of another form.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            golden = {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            golden = {name: arrays[name] for name in arrays.files}
         return _measure(path.name, golden, json.loads(str(golden["meta"])), micro_batch)
     except FileNotFoundError:
         raise GoldenFileError(f"there is no {path}; give a file of the form of tests/golden") from None
@@ -107,7 +115,9 @@ def measure_parity(path: Path, micro_batch: int | None = None) -> Parity:
         raise GoldenFileError(f"{path} is not a golden file: it has no {error}") from error
 
 
-def _measure(name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], micro_batch: int | None) -> Parity:
+def _measure(
+    name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], micro_batch: int | None
+) -> Parity:
     model = ModelConfig(
         cell=meta["cell"], hidden=meta["hidden"], layers=meta["layers"], recurrence=meta["recurrence_axis"]
     )
@@ -151,7 +161,10 @@ def _forward(
 
 
 def _training(
-    golden: Mapping[str, NDArray[Any]], meta: Mapping[str, Any], updater: Updater, examples: tuple[Tensor, Tensor]
+    golden: Mapping[str, NDArray[Any]],
+    meta: Mapping[str, Any],
+    updater: Updater,
+    examples: tuple[Tensor, Tensor],
 ) -> tuple[dict[str, float], bool]:
     n_train, n_dev, batch = meta["n_train"], meta["n_dev"], meta["batch"]
     train = streams.ShuffledScheme(n_train, batch, _TRAIN_SEED)
@@ -168,7 +181,9 @@ def _training(
 
     def evaluate() -> None:
         dev_costs.append(updater.evaluate(batches(dev, n_train, dev_order))[0])
-        each.append([updater.cost(*(part[i : i + 1] for part in examples)) for i in range(n_train, n_train + n_dev)])
+        each.append(
+            [updater.cost(*(part[i : i + 1] for part in examples)) for i in range(n_train, n_train + n_dev)]
+        )
 
     evaluate()
     for _ in range(meta["epochs"]):

@@ -219,4 +219,3 @@ def load_best(run: Path, network: Network, sha256: str | None = None) -> Tensor:
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("update-*") if path.is_dir())
-

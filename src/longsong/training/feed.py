@@ -13,7 +13,9 @@ __all__ = ["tensors"]
 
 
 def tensors(
-    batches: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]], device: torch.device, dtype: torch.dtype
+    batches: Iterable[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Give each mini-batch of a `streams.DataStream` as tensors.
 
@@ -32,7 +34,9 @@ def tensors(
     for inputs, _ in batches:
         buffer = inputs.base
         if buffer is None or buffer.shape[1] != inputs.shape[1] + 1:
-            raise ValueError("inputs and targets must be views of one buffer of shape (batch, seq + 1, frame)")
+            raise ValueError(
+                "inputs and targets must be views of one buffer of shape (batch, seq + 1, frame)"
+            )
         # A copy even where nothing changes: torch's own memory is aligned alike in every process, and the
         # last bits of a matrix product may depend on that.
         frames = torch.from_numpy(buffer).to(device=device, dtype=dtype, copy=True)

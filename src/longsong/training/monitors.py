@@ -16,12 +16,21 @@ from longsong.errors import CheckpointError
 from longsong.files import os_errors_named
 from longsong.training.optimiser import StepStatistics
 
-__all__ = ["Monitors", "indices_digest"]
+__all__ = ["Monitors", "indices_digest", "log_audio"]
 
 
 def indices_digest(indices: NDArray[np.int64]) -> str:
     """Give the sha256 of a mini-batch's example indices, as little-endian int64."""
     return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
+
+
+def log_audio(run: Path, samples: NDArray[np.int16], sample_rate: int, epoch: int) -> None:
+    """Give a run's TensorBoard the sound that was generated, shape (samples,), after `epoch` epochs."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    board = SummaryWriter(str(run))
+    board.add_audio("generated", samples.astype(np.float32)[None] / 32768, epoch, sample_rate)
+    board.close()
 
 
 class Monitors:
@@ -57,7 +66,7 @@ class Monitors:
             self._clipped = self._path.read_bytes().count(b'"clipped": true')
             self._file = self._path.open("ab")
         # Steps from here on are those that this start writes itself.
-        self._board = SummaryWriter(str(run), purge_step=update + 1 if update else None)  # type: ignore[no-untyped-call]
+        self._board = SummaryWriter(str(run), purge_step=update + 1 if update else None)
         self._updates = update
 
     def update(
@@ -101,7 +110,9 @@ class Monitors:
             },
         )
 
-    def dev(self, *, epoch: int, update: int, cost: float | None, batches: int, examples: int, best: bool) -> None:
+    def dev(
+        self, *, epoch: int, update: int, cost: float | None, batches: int, examples: int, best: bool
+    ) -> None:
         """Record an evaluation on the dev split; `cost` is None where it is empty."""
         self._line(
             kind="dev",

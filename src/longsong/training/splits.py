@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streams
 
+import streams
 from longsong.config import DataConfig
 from longsong.errors import ConfigError
 

@@ -78,9 +78,7 @@ class Updater:
     def cost(self, inputs: Tensor, targets: Tensor) -> float:
         """Give the cost of a mini-batch: the mean over every element of (prediction - target)^2."""
         parameters = self.parameters.detach()
-        total = sum(
-            self._sum(parameters, *piece).double().item() for piece in self._pieces(inputs, targets)
-        )
+        total = sum(self._sum(parameters, *piece).double().item() for piece in self._pieces(inputs, targets))
         return total / inputs.numel()
 
     def evaluate(self, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float | None, int]:
@@ -100,4 +98,7 @@ class Updater:
     def _pieces(self, inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         axis = 0 if self.network.config.recurrence == "time" else 1
         rows = self.micro_batch or inputs.shape[axis]
-        return zip(inputs.split(rows, axis), targets.split(rows, axis), strict=True)
+        pieces: Iterator[tuple[Tensor, Tensor]] = zip(
+            torch.split(inputs, rows, axis), torch.split(targets, rows, axis), strict=True
+        )
+        return pieces

@@ -1,0 +1,255 @@
+"""D01, D05 to D12: how the 2016 code trained, and how these runs did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from longsong.audit.evidence import Evidence
+from longsong.audit.network import cell_of, expected_shapes, layers_of
+from longsong.audit.revaluate import TOLERANCE
+from longsong.audit.run import Run
+from longsong.audit.song import examples_that_fit
+from longsong.audit.verdicts import Finding, Seen, Verdict, as_coded, every_run, others
+from longsong.errors import RunError
+from longsong.reported import BATCH, CODE_CONFIGURATIONS, EPOCHS, SEQUENCES
+
+__all__ = [
+    "example_counts", "forget_bias", "mean_subtracted", "other_configurations", "overlap", "recurrence_axis",
+    "resuming", "storage", "when_evaluated",
+]  # fmt: skip
+
+_NO_RUN = "No run is complete."
+_BYTES_2016 = 16
+"""D09: two float64 arrays, inputs and targets."""
+_EXACT = 1e-6
+"""Float32 keeps seven digits: ends of a range agree to this."""
+
+
+def recurrence_axis(evidence: Evidence) -> Finding:
+    """D01: the axis that the state is carried along, by the dev cost that it gives."""
+    seen, again, told = [], 0, None
+    for run in evidence.complete:
+        stated = run.of("model.recurrence")
+        files: tuple[Path, ...] = (run.path("config.json"),)
+        says = "over the mini-batch, by its configuration"
+        batch = stated == "batch"
+        try:
+            cost = evidence.dev_cost(run)
+            again += 1
+            files = (*files, run.path("metrics.jsonl"), run.best_parameters)
+            if cost.offset is None:  # not what it says it is: does the other axis explain it?
+                other = evidence.dev_cost(run, "time" if batch else "batch")
+                if other.offset is not None:
+                    batch = not batch
+                    says = f"{stated} by its configuration, but its dev cost is that of the other axis"
+            elif told is None:
+                told = (cost.reported, evidence.dev_cost(run, "time" if batch else "batch").computed[1])
+        except RunError:
+            pass  # P05 names those that could not be computed again
+        seen.append(Seen(run.name, batch, says, files))
+    coded = sum(one.holds for one in seen)
+    otherwise = f"{len(seen) - coded} of {len(seen)} runs carry the state along time, as the post describes."
+    if again:
+        otherwise += f" The dev costs of {again} runs were computed again and agree with the axis that they name."
+    if told:
+        otherwise += f" (The first of them reports {told[0]:.6g}; over the other axis it would be {told[1]:.6g}.)"
+    return as_coded(seen, otherwise, _NO_RUN, {"runs_computed_again": again, "tolerance": TOLERANCE})
+
+
+def other_configurations(evidence: Evidence) -> Finding:
+    """D05: runs with what the code's configurations have and the post does not."""
+    post = {
+        "data.seq": SEQUENCES, "data.batch": (BATCH,), "training.epochs": (EPOCHS,), "data.normalise": ("minmax",),
+    }  # fmt: skip
+    own = {
+        key: sorted({getattr(c, key.split(".")[1]) for c in CODE_CONFIGURATIONS} - set(of)) for key, of in post.items()
+    }
+    seen = []
+    for run in evidence.complete:
+        held = [f"{key.split('.')[1]} {run.of(key)}" for key, of in own.items() if run.of(key) in of]
+        seen.append(Seen(run.name, bool(held), ", ".join(held), (run.path("config.json"),)))
+    listed = "; ".join(f"{key.split('.')[1]} {', '.join(map(str, of))}" for key, of in own.items())
+    otherwise = f"{others(seen)} runs have nothing of what the code has and the post has not ({listed})."
+    return as_coded(seen, otherwise, _NO_RUN, {key.split(".")[1]: of for key, of in own.items()})
+
+
+def forget_bias(evidence: Evidence) -> Finding:
+    """D06: no forget bias is in force, as none was in 2016: no such parameter, no such setting."""
+    seen = []
+    for run in evidence.complete:
+        files: tuple[Path, ...] = (run.path("config.json"),)
+        setting = run.config["model"].get("forget_bias")
+        odd = [f"forget bias {setting}"] if setting else []
+        try:
+            shapes, files = run.shapes, (*files, run.last_parameters)
+            due = expected_shapes(cell_of(shapes), run.of("data.frame"), run.of("model.hidden"), layers_of(shapes))
+            odd += [f"a parameter {name}" for name in sorted(shapes.keys() - due.keys())]
+        except RunError as error:
+            odd.append(str(error))
+        seen.append(Seen(run.name, not odd, "; ".join(odd[:3]), files))
+    good = (
+        f"No forget bias is in force in {len(seen)} runs, as none was in 2016: their parameters are those of the "
+        "equations, name for name, and no other."
+    )
+    return every_run(seen, good, _NO_RUN)
+
+
+def overlap(evidence: Evidence) -> Finding:
+    """D07: examples laid end to end, as the updates of the 2016 curves show."""
+    seen = []
+    for run in evidence.complete:
+        hop, length = run.of("data.hop"), run.of("data.frame") * run.of("data.seq")
+        due = -(-run.of("data.train_examples") // run.of("data.batch"))
+        odd = [f"hop of {hop:,} for {length:,} samples"] if hop != length else []
+        if altered := run.altered("metrics"):
+            odd.append(altered)
+        elif (made := sum(line["epoch"] == 1 for line in run.metrics.updates)) != due:
+            odd.append(f"{made:,} updates in the first epoch, where {due:,} are due")
+        seen.append(Seen(run.name, not odd, "; ".join(odd), (run.path("config.json"), run.path("metrics.jsonl"))))
+    good = (
+        f"In {len(seen)} runs examples do not overlap (hop = frame x seq), as in most versions of 2016, and the "
+        "updates of an epoch agree with that, as those of the 2016 curves do."
+    )
+    return every_run(seen, good, _NO_RUN)
+
+
+def example_counts(evidence: Evidence) -> Finding:
+    """D08: the number of train examples is that of the right arithmetic."""
+    seen = []
+    for run in evidence.complete:
+        samples, train = run.of("song.samples"), run.of("data.train_samples")
+        fit = examples_that_fit(run.of("data.frame"), run.of("data.seq"), 0, train, samples, run.of("data.hop"))
+        held = run.of("data.train_examples")
+        seen.append(
+            Seen(run.name, held != fit, f"{held:,} train examples, where {fit:,} fit", (run.path("config.json"),))
+        )
+    otherwise = (
+        f"{others(seen)} runs count as many train examples as fit; the copies of "
+        "2016 that counted wrongly could not run at all."
+    )
+    return as_coded(seen, otherwise, _NO_RUN)
+
+
+def storage(evidence: Evidence) -> Finding:
+    """D09: bytes on disk for each sample of the song, once for all configurations."""
+    seen, numbers, unseen = [], {}, []
+    shapes = {(run.of("data.frame"), run.of("data.seq")) for run in evidence.complete}
+    for folder in sorted({run.of("song.shards") for run in evidence.complete}):
+        run = next(run for run in evidence.complete if run.of("song.shards") == folder)
+        try:
+            song = evidence.song(run)
+        except RunError as error:
+            unseen.append(str(error))
+            continue
+        each = song.disk_bytes / song.samples
+        numbers = {
+            "bytes_on_disk": song.disk_bytes,
+            "bytes_per_sample": each,
+            "configurations": len(shapes),
+            "bytes_of_2016": _BYTES_2016 * song.samples * len(shapes),
+        }
+        seen.append(Seen(song.folder.name, each >= _BYTES_2016, f"{each:.2f} bytes a sample", (song.index,)))
+    otherwise = (
+        f"{numbers.get('bytes_per_sample', 0):.2f} bytes on disk for each sample, once for all {len(shapes)} "
+        f"configurations; the code of 2016 kept {_BYTES_2016} for each sample and configuration, "
+        f"{numbers.get('bytes_of_2016', 0) / max(1, numbers.get('bytes_on_disk', 0)):,.0f} times as many."
+    )
+    return as_coded(seen, otherwise, f"No shards could be looked at{f' ({unseen[0]})' if unseen else ''}.", numbers)
+
+
+def resuming(evidence: Evidence) -> Finding:
+    """D10: the optimiser's state is kept, and the learning rate goes on where it was."""
+    seen, resumed = [], 0
+    for run in evidence.complete:
+        odd, files = _resumed_odd(run)
+        resumed += run.summary["starts"] > 1
+        seen.append(Seen(run.name, bool(odd), "; ".join(odd), files))
+    otherwise = (
+        f"The last checkpoints of {others(seen)} runs hold an optimiser's state for "
+        f"every parameter and the decayed learning rate, and that of each update follows from its epoch; {resumed} "
+        f"of them {'was' if resumed == 1 else 'were'} stopped and resumed on the way."
+    )
+    return as_coded(seen, otherwise, _NO_RUN, {"runs_resumed": resumed})
+
+
+def _resumed_odd(run: Run) -> tuple[list[str], tuple[Path, ...]]:
+    rate, decay = run.of("training.learning_rate"), run.of("training.lr_decay")
+    files: tuple[Path, ...] = (run.path("metrics.jsonl"), run.path("config.json"))
+    try:
+        files = (*files, run.checkpoint / "state.json", run.checkpoint / "optimiser.safetensors")
+        odd = []
+        if run.optimiser_shapes != run.shapes:
+            odd.append("its optimiser's state is not that of its parameters")
+        due = rate * decay ** run.state["epoch"]
+        if abs(run.state["learning_rate"] / due - 1) > _EXACT:
+            odd.append(f"its checkpoint has the learning rate {run.state['learning_rate']:.6g}, where {due:.6g} is due")
+        for line in run.metrics.updates:
+            due = rate * decay ** (line["epoch"] - 1)
+            if abs(line["learning_rate"] / due - 1) > _EXACT:
+                odd.append(f"update {line['update']} has the learning rate {line['learning_rate']:.6g}, not {due:.6g}")
+                break
+    except RunError as error:
+        odd = [str(error)]
+    return odd, files
+
+
+def when_evaluated(evidence: Evidence) -> Finding:
+    """D11: dev evaluations against updates."""
+    seen, evaluations, updates = [], 0, 0
+    for run in evidence.complete:
+        if altered := run.altered("metrics"):
+            seen.append(Seen(run.name, True, altered, (run.path("metrics.jsonl"),)))
+            continue
+        made, steps = len(run.metrics.evaluations), len(run.metrics.updates)
+        evaluations, updates = evaluations + made, updates + steps
+        each = made > run.of("training.epochs") + 1
+        says = f"{made:,} evaluations in {steps:,} updates and {run.of('training.epochs')} epochs"
+        seen.append(Seen(run.name, each, says, (run.path("metrics.jsonl"),)))
+    otherwise = (
+        f"{others(seen)} runs evaluate the dev split before the first epoch and "
+        f"after each: {evaluations:,} times in {updates:,} updates."
+    )
+    return as_coded(seen, otherwise, _NO_RUN, {"evaluations": evaluations, "updates": updates})
+
+
+def mean_subtracted(evidence: Evidence) -> Finding:
+    """D12: where min-max normalisation puts the song's own minimum and maximum."""
+    seen, others = [], []
+    for run in evidence.complete:
+        lowest, highest, mean = (run.of(f"song.{key}") for key in ("minimum", "maximum", "mean"))
+        files: tuple[Path, ...] = (run.path("config.json"),)
+        try:
+            song = evidence.song(run)
+            lowest, highest, mean, files = song.minimum, song.maximum, song.mean, (*files, song.index)
+        except RunError:
+            pass  # P01 says that the song is not here; the run's own numbers stand in for it
+        if run.of("data.normalise") != "minmax":
+            others.append(f"{run.name}: {run.of('data.normalise')}")
+            continue
+        scale, offset = run.of("song.scale"), run.of("song.offset")
+        ends = (scale * lowest + offset, scale * highest + offset)
+        says = f"[{lowest}, {highest}] becomes [{ends[0]:.6f}, {ends[1]:.6f}]"
+        whole = abs(ends[0] + 1) <= _EXACT and abs(ends[1] - 1) <= _EXACT
+        if not whole and abs(ends[0] + 1 + scale * mean) <= _EXACT:
+            says += f": shifted by the mean, {mean:.3f}"
+        seen.append(Seen(run.name, not whole, says, files))
+    numbers: dict[str, Any] = {"runs_of_other_normalisations": len(others)}
+    if others and not seen:
+        text = f"No run is normalised by minimum and maximum ({'; '.join(others[:3])})."
+        return Finding(Verdict.NOT_STATED, text, numbers)
+    mapped = [one for one in seen if not one.holds]
+    otherwise = f"{len(mapped)} of {len(seen)} runs map the song's own minimum and maximum to -1 and 1" + (
+        f", computed from all samples: {Path(mapped[0].run).name}: {_range(evidence, mapped[0].run)}."
+        if mapped
+        else "."
+    )
+    return as_coded(seen, otherwise, _NO_RUN, numbers)
+
+
+def _range(evidence: Evidence, name: str) -> str:
+    """Say what a run maps to what."""
+    run = next(run for run in evidence.complete if run.name == name)
+    lowest, highest = run.of("song.minimum"), run.of("song.maximum")
+    scale, offset = run.of("song.scale"), run.of("song.offset")
+    return f"[{lowest}, {highest}] becomes [{scale * lowest + offset:.6f}, {scale * highest + offset:.6f}]"

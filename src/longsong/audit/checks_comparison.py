@@ -1,0 +1,206 @@
+"""P08 and P09: LSTM against GRU against RNN, over random seeds, on runs that differ in nothing else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from math import exp, fsum, log
+from pathlib import Path
+from typing import Any
+
+from longsong.audit.evidence import Evidence
+from longsong.audit.run import Run
+from longsong.audit.statistics import Paired, paired
+from longsong.audit.verdicts import Finding, Verdict
+from longsong.errors import RunError
+
+__all__ = ["comparable", "no_difference"]
+
+_SEEDS = 3
+"""Pairs that a comparison needs: fewer have no spread worth the name."""
+_COMPARABLE = 0.05
+"""How far mean dev costs may be apart to be called comparable, as a share of the GRU's."""
+_SAME = (
+    "song.digest", "data.frame", "data.seq", "data.batch", "data.normalise", "data.train_samples",
+    "model.hidden", "model.layers", "model.recurrence", "training.epochs", "training.learning_rate",
+    "training.start_from", "execution.device_name", "execution.precision",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A cell against the GRU, in one configuration.
+
+    Attributes
+    ----------
+    cell : {'lstm', 'rnn'}
+        Which.
+    where : str
+        The configuration, such as ``1000x100, width 199``.
+    cost : Paired
+        Of (its best dev cost / the GRU's of the same seed) - 1.
+    parameters : float
+        Its number of parameters over the GRU's.
+    seconds : float
+        Its seconds per update over the GRU's, geometric mean over seeds.
+    mean_costs : tuple of float
+        Mean best dev cost, its own and the GRU's.
+    files : tuple of Path
+        The summaries.
+    """
+
+    cell: str
+    where: str
+    cost: Paired
+    parameters: float
+    seconds: float
+    mean_costs: tuple[float, float]
+    files: tuple[Path, ...]
+
+    def numbers(self) -> dict[str, Any]:
+        """Give everything as values that JSON holds."""
+        return {
+            "cell": self.cell,
+            "configuration": self.where,
+            "seeds": self.cost.pairs,
+            "cost": self.mean_costs[0],
+            "cost_of_gru": self.mean_costs[1],
+            "relative_difference": self.cost.mean,
+            "spread": self.cost.spread,
+            "interval_95": [self.cost.low, self.cost.high],
+            "parameters_over_gru": self.parameters,
+            "seconds_per_update_over_gru": self.seconds,
+        }
+
+    def sentence(self) -> str:
+        """Say what the numbers say."""
+        side = "above" if self.cost.mean >= 0 else "below"
+        speed = f"{self.seconds:.2f} times" if abs(self.seconds - 1) >= 0.005 else "as much as"
+        return (
+            f"{self.where}: the {self.cell.upper()}'s best dev cost is {abs(self.cost.mean):.2%} {side} the GRU's "
+            f"(95 % interval {self.cost.low:+.2%} to {self.cost.high:+.2%}, {self.cost.pairs} seeds), with "
+            f"{self.parameters:.2f} times its parameters and {speed} its time per update"
+        )
+
+
+def comparable(evidence: Evidence) -> Finding:
+    """P08: LSTM within 5 % of the GRU's dev cost, and the GRU, with fewer parameters, oftener the faster."""
+    found, broken = _comparisons(evidence)
+    lstm = [one for one in found if one.cell == "lstm"]
+    numbers: dict[str, Any] = {
+        "comparable_within": _COMPARABLE,
+        "comparisons": [one.numbers() for one in found],
+    }
+    files = tuple(path for one in found for path in one.files)
+    if broken:
+        return Finding(Verdict.DIFFERS, f"Runs to be compared were altered: {'; '.join(broken[:3])}.", numbers, files)
+    if not lstm:
+        return Finding(Verdict.NO_EVIDENCE, _MISSING, numbers, files)
+    apart = [one for one in lstm if abs(one.cost.mean) > _COMPARABLE]
+    more = [one for one in lstm if one.parameters <= 1]
+    faster = sum(one.seconds > 1 for one in lstm)
+    numbers |= {"gru_faster_in": faster, "of": len(lstm)}
+    text = f"{'; '.join(one.sentence() for one in found)}. "
+    text += (
+        f"They perform comparably (within {_COMPARABLE:.0%}) in {len(lstm) - len(apart)} of {len(lstm)} "
+        f"configurations; the GRU has fewer parameters in {len(lstm) - len(more)} and takes less time per update "
+        f"in {faster}."
+    )
+    holds = not apart and not more and 2 * faster > len(lstm)
+    return Finding(Verdict.REPRODUCED if holds else Verdict.DIFFERS, text, numbers, files)
+
+
+def no_difference(evidence: Evidence) -> Finding:
+    """P09: no difference between LSTM and GRU is seen: zero lies in every paired 95 % interval."""
+    found, broken = _comparisons(evidence)
+    lstm = [one for one in found if one.cell == "lstm"]
+    numbers: dict[str, Any] = {"comparisons": [one.numbers() for one in lstm]}
+    files = tuple(path for one in lstm for path in one.files)
+    if broken:
+        return Finding(Verdict.DIFFERS, f"Runs to be compared were altered: {'; '.join(broken[:3])}.", numbers, files)
+    if not lstm:
+        return Finding(Verdict.NO_EVIDENCE, _MISSING, numbers, files)
+    told = [one for one in lstm if one.cost.excludes_zero]
+    numbers["configurations_with_a_difference"] = len(told)
+    if told:
+        each = "; ".join(
+            f"{one.where}: {one.cost.mean:+.2%} ({one.cost.low:+.2%} to {one.cost.high:+.2%})" for one in told
+        )
+        text = (
+            f"Run again, LSTM and GRU can be told apart in {len(told)} of {len(lstm)} configurations (the LSTM's "
+            f"best dev cost against the GRU's, 95 % interval over seeds): {each}."
+        )
+        return Finding(Verdict.DIFFERS, text, numbers, files)
+    widest = max(lstm, key=lambda one: one.cost.high - one.cost.low).cost
+    text = (
+        f"Run again, LSTM and GRU cannot be told apart by their best dev cost in {len(lstm)} of {len(lstm)} "
+        f"configurations with {min(one.cost.pairs for one in lstm)} seeds or more: zero lies in every 95 % "
+        f"interval, the widest being {widest.low:+.2%} to {widest.high:+.2%}."
+    )
+    return Finding(Verdict.REPRODUCED, text, numbers, files)
+
+
+_MISSING = (
+    f"There are not yet {_SEEDS} random seeds of GRU and LSTM in one configuration, on one song and device, "
+    "with a dev cost."
+)
+
+
+def _comparisons(evidence: Evidence) -> tuple[list[Comparison], list[str]]:
+    """Pair the runs that differ in nothing but the cell, seed by seed.
+
+    Returns
+    -------
+    comparisons : list of Comparison
+        LSTM, then RNN, in each configuration with enough seeds.
+    broken : list of str
+        Runs of these whose files were altered.
+    """
+    groups: dict[tuple[Any, ...], dict[str, dict[int, Run]]] = defaultdict(lambda: defaultdict(dict))
+    for run in evidence.described:
+        if run.of("data.dev_examples") and run.summary["best"]["dev_cost"] is not None:
+            groups[tuple(run.of(key) for key in _SAME)][run.of("model.cell")][run.of("training.seed")] = run
+    found, broken = [], []
+    for _, cells in sorted(groups.items(), key=lambda item: str(item[0])):
+        for cell in ("lstm", "rnn"):
+            seeds = sorted(cells["gru"].keys() & cells[cell].keys())
+            if len(seeds) < _SEEDS:
+                continue
+            pairs = [(cells[cell][seed], cells["gru"][seed]) for seed in seeds]
+            odd = [f"{run.name}: {text}" for pair in pairs for run in pair if (text := _odd(run))]
+            if odd:
+                broken += odd
+            else:
+                found.append(_compare(cell, pairs))
+    return found, list(dict.fromkeys(broken))
+
+
+def _odd(run: Run) -> str:
+    """Say what of a run's numbers is not what its metrics hold."""
+    if altered := run.altered("metrics") or run.altered("parameters"):
+        return altered
+    costs = [line["dev_cost"] for line in run.metrics.evaluations if line["epoch"]]
+    lowest = min((cost for cost in costs if cost is not None), default=None)
+    stated = run.summary["best"]["dev_cost"]
+    if stated != lowest or stated <= 0:
+        return f"its summary has a best dev cost of {stated!r}, its metrics of {lowest!r}"
+    return ""
+
+
+def _compare(cell: str, pairs: list[tuple[Run, Run]]) -> Comparison:
+    costs = [tuple(run.summary["best"]["dev_cost"] for run in pair) for pair in pairs]
+    seconds = [tuple(run.summary["seconds_per_update"] for run in pair) for pair in pairs]
+    one, gru = pairs[0]
+    try:
+        parameters = one.parameter_count / gru.parameter_count
+    except RunError as error:  # `_odd` has read them a moment ago
+        raise RunError(f"{one.name} changed while it was audited ({error}); audit again") from error
+    return Comparison(
+        cell=cell,
+        where=f"{one.of('data.frame')}x{one.of('data.seq')}, width {one.of('model.hidden')}",
+        cost=paired([own / other - 1 for own, other in costs]),
+        parameters=parameters,
+        seconds=exp(fsum(log(own / other) for own, other in seconds) / len(seconds)),
+        mean_costs=(fsum(c[0] for c in costs) / len(costs), fsum(c[1] for c in costs) / len(costs)),
+        files=tuple(run.path("summary.json") for pair in pairs for run in pair),
+    )

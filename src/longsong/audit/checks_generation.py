@@ -1,0 +1,158 @@
+"""P12 to P15: how sound was generated, by its own samples and the first predictions computed again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from longsong.audit.evidence import Evidence
+from longsong.audit.run import Run
+from longsong.audit.verdicts import Finding, Seen, every_run
+from longsong.errors import RunError
+
+__all__ = ["SAMPLE_RATE", "SECONDS", "fed_back", "last_frames", "seed_cut_off", "thirty_seconds"]
+
+SECONDS, SAMPLE_RATE = 30, 16_000
+"""P15 and FACTS section 2: 30 s at 16 kHz are 480,000 samples."""
+_ALIKE = 0.9
+"""Correlation with the seed, sample for sample, from which on a start is called the seed at another level."""
+_NOTHING = "Nothing was generated yet."
+
+
+def fed_back(evidence: Evidence) -> Finding:
+    """P12: each prediction is what the network makes of the one before, and there are as many as needed."""
+    seen, again, unseen, largest = [], 0, [], 0.0
+    for run in _posts_way(evidence):
+        files: tuple[Path, ...] = (run.path("generated.json"), run.path("generated.wav"))
+        odd = _sound_odd(run)
+        if not odd:
+            due = -(-run.generated["samples"] // run.generated["frame"])
+            if run.generated["iterations"] != due:
+                odd.append(f"{run.generated['iterations']:,} predictions, where {due:,} frames are needed")
+            try:
+                found = evidence.regenerated(run)
+                if found.join is not None:
+                    again += 1
+                    files = (*files, run.best_parameters)
+                    largest = max(largest, found.largest)
+                    if found.feedback == "upside-down":
+                        odd.append("predictions were turned upside down before they were fed back")
+                    elif found.followed < 2 < due:
+                        odd.append("its second prediction is not what its network makes of the first")
+            except RunError as error:
+                unseen.append(str(error))
+        seen.append(Seen(run.name, not odd, "; ".join(odd), files))
+    good = (
+        f"{len(seen)} sounds have one prediction for each frame. The first predictions of {again} of them were "
+        f"computed again from seed and parameters, each from the one before, and stand in the wav to within "
+        f"{largest:.1f} of 32,768 levels."
+    )
+    return every_run(seen, good + _left_out(unseen), _NOTHING, {"runs_computed_again": again, "largest_level": largest})
+
+
+def seed_cut_off(evidence: Evidence) -> Finding:
+    """P13: not one frame at the start of the wav is the seed's."""
+    seen, unseen, highest = [], [], 0.0
+    for run in evidence.sounding:
+        files = (run.path("generated.wav"), run.path("generated.json"))
+        odd = _sound_odd(run)
+        if not odd and run.generated["seed_in_output"]:
+            odd.append("generated.json says that the seed is in it")
+        if not odd:
+            try:
+                found = evidence.seed(run)
+            except RunError as error:
+                unseen.append(str(error))
+                continue
+            highest = max(highest, abs(found.similarity))
+            if found.left:
+                odd.append(f"its first {found.left:,} samples are the seed's own")
+            elif found.similarity > _ALIKE:
+                odd.append(f"its start is the seed at another level (correlation {found.similarity:.3f})")
+        seen.append(Seen(run.name, not odd, "; ".join(odd), files))
+    good = (
+        f"The seeds of {len(seen)} sounds were read again from the song: no frame at the start of a wav is the "
+        f"seed's, and the largest correlation of a wav with its seed is {highest:.3f}."
+    )
+    nothing = f"{_NOTHING if not unseen else 'No seed could be read again.'}{_left_out(unseen)}"
+    return every_run(seen, good + _left_out(unseen), nothing, {"largest_correlation": highest})
+
+
+def last_frames(evidence: Evidence) -> Finding:
+    """P14: the wav is the last frames of the predictions, end to end."""
+    seen, again, unseen = [], 0, []
+    for run in _posts_way(evidence):
+        files: tuple[Path, ...] = (run.path("generated.json"), run.path("generated.wav"))
+        odd = _sound_odd(run)
+        if not odd:
+            if run.generated["join"] != "last-frame":
+                odd.append(f"joined by {run.generated['join']}")
+            try:
+                found = evidence.regenerated(run)
+                again += 1
+                files = (*files, run.best_parameters)
+                if found.join is None:
+                    odd.append(
+                        "its first frame is not the last one of what its network predicts "
+                        f"({found.largest:,.0f} levels away)"
+                    )
+                elif found.join != "last-frame":
+                    odd.append("the first predicted sequence stands in it whole")
+            except RunError as error:
+                unseen.append(str(error))
+        seen.append(Seen(run.name, not odd, "; ".join(odd), files))
+    good = (
+        f"{len(seen)} sounds are joined of last frames. For {again} of them the first prediction was computed again, "
+        "and the wav begins with its last frame."
+    )
+    return every_run(seen, good + _left_out(unseen), _NOTHING, {"runs_computed_again": again})
+
+
+def thirty_seconds(evidence: Evidence) -> Finding:
+    """P15: each wav has 480,000 samples at 16 kHz, by its own header."""
+    seen = []
+    due = SECONDS * SAMPLE_RATE
+    for run in evidence.sounding:
+        files = (run.path("generated.wav"), run.path("generated.json"))
+        odd = _sound_odd(run)
+        if not odd:
+            wav, record = run.wav, run.generated
+            if (wav.samples, wav.sample_rate) != (due, SAMPLE_RATE):
+                odd.append(f"{wav.seconds:g} s: {wav.samples:,} samples at {wav.sample_rate:,} Hz")
+            if (record["samples"], record["sample_rate"]) != (wav.samples, wav.sample_rate):
+                odd.append(f"generated.json says {record['samples']:,} samples at {record['sample_rate']:,} Hz")
+        seen.append(Seen(run.name, not odd, "; ".join(odd), files))
+    good = (
+        f"{len(seen)} wavs have {due:,} samples at {SAMPLE_RATE:,} Hz, mono, 16 bits: {SECONDS} s each, by their "
+        "headers."
+    )
+    numbers: dict[str, Any] = {"seconds": SECONDS, "samples": due, "sample_rate": SAMPLE_RATE}
+    return every_run(seen, good, _NOTHING, numbers)
+
+
+def _posts_way(evidence: Evidence) -> list[Run]:
+    """Give the runs whose sound was made the post's way, and those that do not say how."""
+    found = []
+    for run in evidence.sounding:
+        try:
+            mode = run.generated["mode"]
+        except RunError:
+            mode = "post"  # unreadable: `_sound_odd` says so
+        if mode == "post":
+            found.append(run)
+    return found
+
+
+def _sound_odd(run: Run) -> list[str]:
+    """Say why a run's sound cannot be trusted, if it cannot."""
+    if altered := run.altered("generated"):
+        return [altered]
+    try:
+        _ = run.wav.data
+    except RunError as error:
+        return [str(error)]
+    return []
+
+
+def _left_out(unseen: list[str]) -> str:
+    return f" {len(unseen)} could not be computed again ({unseen[0]})." if unseen else ""

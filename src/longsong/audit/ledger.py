@@ -1,0 +1,199 @@
+"""The ledger: every claim with the verdict of its check, and the evidence that anyone can look at."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from longsong.audit import (
+    checks_code_generation,
+    checks_code_training,
+    checks_comparison,
+    checks_data,
+    checks_generation,
+    checks_repository,
+    checks_training,
+)
+from longsong.audit.claims import Claim, load_claims
+from longsong.audit.evidence import Evidence
+from longsong.audit.verdicts import Finding, Verdict
+from longsong.files import write_json
+from longsong.version import __version__
+
+__all__ = ["CHECKS", "Audit", "Row", "audit", "format_audit", "write_audit"]
+
+CHECKS: dict[str, Callable[[Evidence], Finding]] = {
+    "P01": checks_data.one_song,
+    "P02": checks_data.frames,
+    "P03": checks_data.frame_sizes,
+    "P04": checks_data.sequence_lengths,
+    "P05": checks_data.next_frame_targets,
+    "P06": checks_training.mini_batches,
+    "P07": checks_training.epochs,
+    "P08": checks_comparison.comparable,
+    "P09": checks_comparison.no_difference,
+    "P10": checks_training.two_layers,
+    "P11": checks_training.mean_square,
+    "P12": checks_generation.fed_back,
+    "P13": checks_generation.seed_cut_off,
+    "P14": checks_generation.last_frames,
+    "P15": checks_generation.thirty_seconds,
+    "P16": checks_repository.public_code,
+    "D01": checks_code_training.recurrence_axis,
+    "D02": checks_code_generation.trained_network,
+    "D03": checks_code_generation.whole_sequences,
+    "D04": checks_code_generation.turned_over,
+    "D05": checks_code_training.other_configurations,
+    "D06": checks_code_training.forget_bias,
+    "D07": checks_code_training.overlap,
+    "D08": checks_code_training.example_counts,
+    "D09": checks_code_training.storage,
+    "D10": checks_code_training.resuming,
+    "D11": checks_code_training.when_evaluated,
+    "D12": checks_code_training.mean_subtracted,
+    "D13": checks_code_generation.level,
+    "D14": checks_code_generation.iterations_dropped,
+    "D15": checks_code_generation.seed_example,
+}
+"""One check for each claim of ``claims.toml``; the keys are its ids."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim and what came of it.
+
+    Attributes
+    ----------
+    id, claim, where, says : str
+        The claim, as in ``claims.toml``.
+    verdict : Verdict
+    text : str
+        The evidence in plain sentences.
+    numbers : dict
+        The evidence as numbers.
+    files : list of dict
+        ``path`` (from the folder of runs, where it lies in it) and ``sha256`` of each file it was read from.
+    again : str
+        A command that shows the evidence without the audit.
+    """
+
+    id: str
+    claim: str
+    where: str
+    says: str
+    verdict: Verdict
+    text: str
+    numbers: dict[str, Any]
+    files: list[dict[str, str]]
+    again: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit of a folder of runs found.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+        P01 to P16, D01 to D15.
+    complete, unfinished : int
+        Runs that bear witness, and those whose training has not come to its end.
+    problems : tuple of str
+        Files that could not be read, one sentence each.
+    """
+
+    rows: tuple[Row, ...]
+    complete: int
+    unfinished: int
+    problems: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each verdict."""
+        found = Counter(row.verdict for row in self.rows)
+        return {verdict.value: found[verdict] for verdict in Verdict}
+
+    def row(self, id: str) -> Row:
+        """Give the row of a claim by its id, such as ``P07``."""
+        return next(row for row in self.rows if row.id == id)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the audit as values that JSON holds (``longsong.audit``, version 1)."""
+        return {
+            "format": "longsong.audit",
+            "version": 1,
+            "made_by": {"longsong": __version__},
+            "counts": self.counts,
+            "runs": {"complete": self.complete, "unfinished": self.unfinished},
+            "problems": list(self.problems),
+            "rows": [asdict(row) for row in self.rows],
+        }
+
+
+def audit(runs: Path) -> Audit:
+    """Check every claim against a folder of runs.
+
+    Parameters
+    ----------
+    runs : Path
+        The folder; runs that are not complete bear no witness.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    RunError
+        There is no such folder.
+    """
+    evidence = Evidence.load(runs)
+    return Audit(
+        rows=tuple(_row(claim, CHECKS[claim.id](evidence), evidence) for claim in load_claims()),
+        complete=len(evidence.complete),
+        unfinished=len(evidence.runs) - len(evidence.complete),
+        problems=evidence.problems,
+    )
+
+
+def write_audit(audit: Audit, path: Path) -> None:
+    """Write an audit as JSON, whole or not at all; raises as `longsong.files.write_json`."""
+    write_json(path, audit.to_json())
+
+
+def format_audit(audit: Audit, width: int = 100) -> str:
+    """Give an audit as lines for a terminal.
+
+    Parameters
+    ----------
+    audit : Audit
+    width : int
+        Columns of the terminal.
+    """
+    lines = []
+    for row in audit.rows:
+        lines.append(f"{row.id}  {row.verdict.upper():<16}{row.claim}"[:width])
+        lines += textwrap.wrap(row.text, width, initial_indent=" " * 5, subsequent_indent=" " * 5)
+    lines += [f"Not read: {problem}" for problem in audit.problems]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in audit.counts.items())
+    unfinished = f", {audit.unfinished} unfinished" if audit.unfinished else ""
+    return "\n".join([*lines, "", f"{counts} ({audit.complete} complete runs{unfinished})."])
+
+
+def _row(claim: Claim, finding: Finding, evidence: Evidence) -> Row:
+    text = finding.text
+    if finding.verdict is Verdict.NO_EVIDENCE:
+        text += f" Run: {claim.todo}."
+    files = [
+        {"path": evidence.shown(path), "sha256": evidence.sha256(path)} for path in finding.files if path.is_file()
+    ]
+    run, shards = "RUN", "SHARDS"
+    for one in evidence.sounding or evidence.complete:
+        run, shards = str(one.folder), one.of("song.shards")
+        break
+    again = claim.command(runs=str(evidence.root), run=run, shards=shards)
+    return Row(claim.id, claim.claim, claim.where, claim.says, finding.verdict, text, finding.numbers, files, again)

@@ -1,0 +1,170 @@
+"""The network of FACTS section 4 in plain numpy, written apart from the code that trains.
+
+The audit computes predictions a second time, from the parameters on disk, so that a reported cost or a
+generated frame does not rest on the word of the program that made it. Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longsong.errors import RunError
+
+__all__ = ["cell_of", "expected_shapes", "layers_of", "predict", "recurrent_parameters", "run_steps"]
+
+Array = NDArray[Any]
+Parameters = Mapping[str, Array]
+
+_MARKS = {"gru": "gru0.state_to_gates", "lstm": "lstm0.W_state", "rnn": "rnn0.W"}
+
+
+def cell_of(names: Iterable[str]) -> str:
+    """Tell the cell, ``gru``, ``lstm`` or ``rnn``, from the parameters' names.
+
+    Raises
+    ------
+    RunError
+        The names are those of no network of FACTS section 4.
+    """
+    held = set(names)
+    for cell, mark in _MARKS.items():
+        if mark in held:
+            return cell
+    raise RunError(
+        f"the parameters have none of {', '.join(_MARKS.values())}: they are no GRU, LSTM or RNN; train again"
+    )
+
+
+def layers_of(names: Iterable[str]) -> int:
+    """Count the recurrent layers by their initial states."""
+    return sum(1 for name in names if name.endswith(".initial_state"))
+
+
+def recurrent_parameters(cell: str, hidden: int) -> int:
+    """Count the parameters of one recurrent layer, its input's linear map included (FACTS section 4).
+
+    GRU: 3 h (h + 1) for the input, 3 h^2 recurrent, h initial; LSTM: 4 h (h + 1), 4 h^2, 3 h peepholes,
+    2 h initial; RNN: h (h + 1), h^2, h.
+    """
+    return sum(int(np.prod(shape)) for shape in _layer_shapes(cell, 0, hidden).values())
+
+
+def expected_shapes(cell: str, frame: int, hidden: int, layers: int) -> dict[str, tuple[int, ...]]:
+    """Give the name and shape of every parameter that the network of FACTS section 4 has."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "input_to_hidden.W": (frame, hidden),
+        "input_to_hidden.b": (hidden,),
+        "hidden_to_output.W": (hidden, frame),
+        "hidden_to_output.b": (frame,),
+    }
+    for layer in range(layers):
+        shapes |= _layer_shapes(cell, layer, hidden)
+    return shapes
+
+
+def _layer_shapes(cell: str, n: int, h: int) -> dict[str, tuple[int, ...]]:
+    if cell == "gru":
+        return {
+            f"fork{n}/fork_linear{n}.W": (h, h),
+            f"fork{n}/fork_linear{n}.b": (h,),
+            f"fork{n}/fork_gates{n}.W": (h, 2 * h),
+            f"fork{n}/fork_gates{n}.b": (2 * h,),
+            f"gru{n}.state_to_gates": (h, 2 * h),
+            f"gru{n}.state_to_state": (h, h),
+            f"gru{n}.initial_state": (h,),
+        }
+    width = 4 * h if cell == "lstm" else h
+    linear: dict[str, tuple[int, ...]] = {f"linear{n}.W": (h, width), f"linear{n}.b": (width,)}
+    if cell == "rnn":
+        return linear | {f"rnn{n}.W": (h, h), f"rnn{n}.initial_state": (h,)}
+    peepholes: dict[str, tuple[int, ...]] = {f"lstm{n}.W_cell_to_{gate}": (h,) for gate in ("in", "forget", "out")}
+    states: dict[str, tuple[int, ...]] = {f"lstm{n}.initial_state": (h,), f"lstm{n}.initial_cells": (h,)}
+    return linear | {f"lstm{n}.W_state": (h, 4 * h)} | peepholes | states
+
+
+def predict(p: Parameters, inputs: Array, recurrence: str = "time") -> Array:
+    """Predict the next frame at each step of each example.
+
+    Parameters
+    ----------
+    p : mapping of str to ndarray
+        Parameters by the names of FACTS section 7.
+    inputs : ndarray, shape (batch, seq, frame)
+        Normalised frames.
+    recurrence : {'time', 'batch'}
+        The axis that the state is carried along: the sequence, or the mini-batch (D01).
+
+    Returns
+    -------
+    ndarray, shape (batch, seq, frame)
+    """
+    axis = 1 if recurrence == "time" else 0
+    return np.stack(list(run_steps(p, np.moveaxis(inputs, axis, 0))), axis=axis)
+
+
+def run_steps(p: Parameters, steps: Iterable[Array]) -> Iterator[Array]:
+    """Advance the network step by step; memory does not grow with their number.
+
+    Parameters
+    ----------
+    steps : iterable of ndarray, shape (rows, frame)
+        The inputs of each step.
+
+    Yields
+    ------
+    ndarray, shape (rows, frame)
+        The prediction of each step.
+    """
+    cell, layers = cell_of(p), layers_of(p)
+    advance = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[cell]
+    states: list[tuple[Array, ...]] = []
+    for x in steps:
+        if not states:
+            states = [_initial(p, cell, n, len(x)) for n in range(layers)]
+        e = x @ p["input_to_hidden.W"] + p["input_to_hidden.b"]
+        for n in range(layers):
+            states[n] = advance(p, n, e, states[n])
+            e = states[n][0]
+        yield e @ p["hidden_to_output.W"] + p["hidden_to_output.b"]
+
+
+def _initial(p: Parameters, cell: str, n: int, rows: int) -> tuple[Array, ...]:
+    """Repeat the trainable initial state (and cell) of layer `n`: (rows, hidden) each."""
+    names = (f"{cell}{n}.initial_state", f"{cell}{n}.initial_cells")
+    return tuple(np.tile(p[name], (rows, 1)) for name in names if name in p)
+
+
+def _sigma(x: Array) -> Array:
+    """The logistic function, by tanh: it cannot overflow."""
+    y: Array = 0.5 * np.tanh(0.5 * x) + 0.5
+    return y
+
+
+def _gru(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    (h,) = state
+    hidden = h.shape[1]
+    gates = _sigma(h @ p[f"gru{n}.state_to_gates"] + e @ p[f"fork{n}/fork_gates{n}.W"] + p[f"fork{n}/fork_gates{n}.b"])
+    update, reset = gates[:, :hidden], gates[:, hidden:]
+    linear = e @ p[f"fork{n}/fork_linear{n}.W"] + p[f"fork{n}/fork_linear{n}.b"]
+    candidate = np.tanh((reset * h) @ p[f"gru{n}.state_to_state"] + linear)
+    return (update * candidate + (1 - update) * h,)
+
+
+def _lstm(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    h, c = state
+    a = h @ p[f"lstm{n}.W_state"] + e @ p[f"linear{n}.W"] + p[f"linear{n}.b"]
+    a_in, a_forget, a_cell, a_out = np.split(a, 4, axis=1)
+    i = _sigma(a_in + c * p[f"lstm{n}.W_cell_to_in"])
+    f = _sigma(a_forget + c * p[f"lstm{n}.W_cell_to_forget"])
+    c = f * c + i * np.tanh(a_cell)
+    o = _sigma(a_out + c * p[f"lstm{n}.W_cell_to_out"])
+    return o * np.tanh(c), c
+
+
+def _rnn(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+    (h,) = state
+    return (np.tanh(h @ p[f"rnn{n}.W"] + e @ p[f"linear{n}.W"] + p[f"linear{n}.b"]),)

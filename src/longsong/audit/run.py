@@ -1,0 +1,248 @@
+"""One run's folder as evidence: every file read apart, each fault kept with the kind of file it is in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from longsong.audit.fields import CONFIG, DEV, GENERATED, STATE, SUMMARY, UPDATE, Fields, require
+from longsong.audit.sound import Wav
+from longsong.errors import RunError
+from longsong.files import read_json, sha256_of
+
+__all__ = ["Metrics", "Run"]
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The lines of ``metrics.jsonl``: those of updates, and those of dev evaluations, in order."""
+
+    updates: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, path: Path) -> Metrics:
+        """Read and check the lines.
+
+        Raises
+        ------
+        RunError
+            The file is missing, cut short, or a line is not one of its lines.
+        """
+        found: dict[str, list[dict[str, Any]]] = {"update": [], "dev": []}
+        fields = {"update": UPDATE, "dev": DEV}
+        try:
+            with path.open(encoding="utf-8") as file:
+                for number, text in enumerate(file, 1):
+                    line = json.loads(text)
+                    kind = line.get("kind") if isinstance(line, dict) else None
+                    if kind not in found:
+                        raise RunError(f"{path}, line {number}: {kind!r} is no kind of line; train again")
+                    require(line, fields[kind], f"{path}, line {number}")
+                    found[kind].append(line)
+        except FileNotFoundError:
+            raise RunError(f"there is no {path}; train again") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} is cut short or altered ({error}); train again") from error
+        return cls(found["update"], found["dev"])
+
+
+@dataclass(eq=False)
+class Run:
+    """A run, read from its folder when asked.
+
+    Attributes
+    ----------
+    folder : Path
+        The run's folder.
+    config : dict
+        ``config.json``, checked.
+    group : str
+        ``grid``, ``comparison``, or ``single`` for a run that `grid.json` does not name.
+    set : str
+        ``post`` or ``code`` (FACTS section 3).
+
+    Every reader below raises `RunError` where a file is missing, cut short, altered or of a newer version;
+    `altered` says so in words.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    group: str = "single"
+    set: str = "post"
+    _digests: dict[Path, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(cls, folder: Path, group: str = "single", set: str = "post") -> Run:
+        """Read a run's ``config.json``; the rest is read when asked for."""
+        path = folder / "config.json"
+        config = read_json(path, "longsong.run", 1)
+        require(config, CONFIG, str(path))
+        return cls(folder, config, group, set)
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.folder.name
+
+    @property
+    def complete(self) -> bool:
+        """Whether training came to its end."""
+        return (self.folder / "summary.json").exists()
+
+    def path(self, *parts: str) -> Path:
+        """Give the path of one of the run's files."""
+        return self.folder.joinpath(*parts)
+
+    def of(self, key: str) -> Any:
+        """Give a value of ``config.json`` by its dotted name, such as ``data.frame``."""
+        found: Any = self.config
+        for part in key.split("."):
+            found = found[part]
+        return found
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """``summary.json``."""
+        return _read(self.path("summary.json"), "longsong.summary", SUMMARY)
+
+    @cached_property
+    def generated(self) -> dict[str, Any]:
+        """``generated.json``."""
+        return _read(self.path("generated.json"), "longsong.generated", GENERATED)
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether anything was generated from the run."""
+        return self.path("generated.wav").exists() or self.path("generated.json").exists()
+
+    @cached_property
+    def wav(self) -> Wav:
+        """``generated.wav``."""
+        return Wav.open(self.path("generated.wav"))
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """``metrics.jsonl``."""
+        return Metrics.read(self.path("metrics.jsonl"))
+
+    @cached_property
+    def checkpoint(self) -> Path:
+        """The folder of the last checkpoint."""
+        folders = sorted(path for path in self.path("checkpoints").glob("update-*") if path.is_dir())
+        if not folders:
+            raise RunError(f"there is no checkpoint in {self.path('checkpoints')}; train again")
+        return folders[-1]
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        """``state.json`` of the last checkpoint."""
+        return _read(self.checkpoint / "state.json", "longsong.checkpoint", STATE)
+
+    @property
+    def last_parameters(self) -> Path:
+        """The parameters after the last update."""
+        return self.checkpoint / "parameters.safetensors"
+
+    @property
+    def best_parameters(self) -> Path:
+        """The parameters of the lowest dev cost."""
+        return self.path("checkpoints", "best.safetensors")
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Names and shapes of the last parameters, from the file's header."""
+        return tensor_shapes(self.last_parameters)
+
+    @cached_property
+    def optimiser_shapes(self) -> Shapes:
+        """Names and shapes of the optimiser's state, from the file's header."""
+        return tensor_shapes(self.checkpoint / "optimiser.safetensors")
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of parameters, counted over the shapes."""
+        return sum(prod(shape) for shape in self.shapes.values())
+
+    def parameters(self, which: str) -> dict[str, NDArray[Any]]:
+        """Read the parameters, ``best`` or ``last``, by name."""
+        return read_tensors(self.best_parameters if which == "best" else self.last_parameters)
+
+    def sha256(self, path: Path) -> str:
+        """Give a file's SHA-256, computed once in an audit."""
+        if path not in self._digests:
+            self._digests[path] = sha256_of(path)
+        return self._digests[path]
+
+    def altered(self, kind: str) -> str:
+        """Say how a kind of file is not what the run wrote, or nothing.
+
+        Parameters
+        ----------
+        kind : {'metrics', 'parameters', 'best', 'generated'}
+            Which: each has its digest on record in another file of the run.
+
+        Returns
+        -------
+        str
+            Empty where file and digest agree; else one sentence naming both, or why it cannot be read.
+        """
+        try:
+            if kind == "metrics":
+                path, recorded = self.path("metrics.jsonl"), self.summary["metrics_sha256"]
+            elif kind == "parameters":
+                path, recorded = self.last_parameters, self.summary["parameters_sha256"]
+            elif kind == "best":
+                path, recorded = self.best_parameters, self.summary["best"]["sha256"]
+            else:
+                path, recorded = self.path("generated.wav"), self.generated["sha256"]
+            found = self.sha256(path)
+        except RunError as error:
+            return str(error)
+        if found == recorded:
+            return ""
+        return f"{path.name} was altered since (sha256 {found[:12]}…, on record {str(recorded)[:12]}…)"
+
+
+def tensor_shapes(path: Path) -> Shapes:
+    """Read names and shapes from the header of a safetensors file.
+
+    Raises
+    ------
+    RunError
+        It is missing, cut short or no such file.
+    """
+    with _opened(path) as file:
+        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+
+
+def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the tensors of a safetensors file; raises as `tensor_shapes`."""
+    with _opened(path) as file:
+        return {name: np.asarray(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+
+
+def _opened(path: Path) -> Any:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        return safe_open(path, framework="numpy")
+    except FileNotFoundError:
+        raise RunError(f"there is no {path}; train again") from None
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} is cut short or altered ({error}); train again") from error
+
+
+def _read(path: Path, format: str, fields: Fields) -> dict[str, Any]:
+    found = read_json(path, format, 1)
+    require(found, fields, str(path))
+    return found

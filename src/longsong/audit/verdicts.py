@@ -1,0 +1,155 @@
+"""Verdicts, and the two rules by which what single runs show becomes the verdict of a row.
+
+A P row holds a claim of the post: it is *reproduced* only if every run that speaks of it bears it out.
+A D row holds something that the 2016 code did: it is *reproduced* as soon as one run does as that code
+did, and *differs* where all do otherwise (by design: as described). ``docs/audit.md`` explains both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Finding", "Seen", "Verdict", "as_coded", "every_run", "name_some", "others"]
+
+_NAMED = 3
+
+
+class Verdict(StrEnum):
+    """What a check can come to."""
+
+    REPRODUCED = "reproduced"
+    DIFFERS = "differs"
+    CANNOT_BE = "cannot be"
+    NOT_STATED = "not stated"
+    NO_EVIDENCE = "no evidence yet"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        The verdict, computed.
+    text : str
+        The evidence in plain sentences, with its numbers.
+    numbers : dict
+        The same numbers by name; values that JSON holds.
+    files : tuple of Path
+        The files that the numbers were read from.
+    """
+
+    verdict: Verdict
+    text: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one run shows of a claim.
+
+    Attributes
+    ----------
+    run : str
+        The run's name.
+    holds : bool
+        P rows: the run bears the claim out. D rows: the run does as the 2016 code did.
+    says : str
+        What it is that was seen, in a few words with numbers; used where a run is named.
+    files : tuple of Path
+        The files that it was read from.
+    """
+
+    run: str
+    holds: bool
+    says: str
+    files: tuple[Path, ...] = ()
+
+
+def every_run(seen: Sequence[Seen], good: str, nothing: str, numbers: dict[str, Any] | None = None) -> Finding:
+    """Judge a claim of the post: every run has to bear it out.
+
+    Parameters
+    ----------
+    seen : sequence of Seen
+        One for each run that speaks of the claim.
+    good : str
+        The sentence where all bear it out.
+    nothing : str
+        The sentence where there is no such run.
+    numbers : dict, optional
+        Numbers of the row; the counts of runs are added.
+
+    Returns
+    -------
+    Finding
+        No evidence without a run; differs, naming the runs, if one breaks it; else reproduced.
+    """
+    broken = [one for one in seen if not one.holds]
+    counts = {"runs": len(seen), "runs_that_break_it": len(broken), **(numbers or {})}
+    files = _files(broken or seen)
+    if not seen:
+        return Finding(Verdict.NO_EVIDENCE, nothing, counts, files)
+    if broken:
+        text = f"{len(broken)} of {_runs(len(seen))} break{'s' if len(broken) == 1 else ''} it: {name_some(broken)}."
+        return Finding(Verdict.DIFFERS, text, counts, files)
+    return Finding(Verdict.REPRODUCED, good, counts, files)
+
+
+def as_coded(seen: Sequence[Seen], otherwise: str, nothing: str, numbers: dict[str, Any] | None = None) -> Finding:
+    """Judge a way of the 2016 code: one run that does as it did is enough.
+
+    Parameters
+    ----------
+    seen : sequence of Seen
+        One for each run that can show it; `holds` where it does as the 2016 code did.
+    otherwise : str
+        The sentence where all do otherwise.
+    nothing : str
+        The sentence where there is no run that could show it.
+    numbers : dict, optional
+        Numbers of the row; the counts of runs are added.
+
+    Returns
+    -------
+    Finding
+        No evidence without a run; reproduced, naming the runs, if one does as coded; else differs.
+    """
+    coded = [one for one in seen if one.holds]
+    counts = {"runs": len(seen), "runs_as_coded": len(coded), **(numbers or {})}
+    if not seen:
+        return Finding(Verdict.NO_EVIDENCE, nothing, counts)
+    if coded:
+        rest = len(seen) - len(coded)
+        text = f"{len(coded)} of {_runs(len(seen))} as the 2016 code did: {name_some(coded)}."
+        if rest:
+            text += f" The other {rest} otherwise. {otherwise}"
+        return Finding(Verdict.REPRODUCED, text, counts, _files(coded))
+    return Finding(Verdict.DIFFERS, otherwise, counts, _files(seen))
+
+
+def name_some(seen: Sequence[Seen]) -> str:
+    """Name the first few of `seen` with what they show, and count the others."""
+    named = "; ".join(f"{one.run}: {one.says}" for one in seen[:_NAMED])
+    more = len(seen) - _NAMED
+    return f"{named}; and {more} more" if more > 0 else named
+
+
+def others(seen: Sequence[Seen]) -> str:
+    """Give, as ``11 of 12``, how many of `seen` do otherwise than the 2016 code did."""
+    return f"{sum(not one.holds for one in seen)} of {len(seen)}"
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"
+
+
+def _files(seen: Sequence[Seen]) -> tuple[Path, ...]:
+    """Give the files of all `seen`, each once, in order."""
+    return tuple(dict.fromkeys(path for one in seen for path in one.files))

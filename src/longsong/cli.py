@@ -1,0 +1,248 @@
+"""The command line. Each command is a thin layer over a function that Python users call too."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from longsong.config import (
+    Cell,
+    DataConfig,
+    Device,
+    ExecutionConfig,
+    ModelConfig,
+    Normalise,
+    Precision,
+    RunConfig,
+    TrainingConfig,
+)
+from longsong.errors import LongsongError
+from longsong.version import __version__
+
+__all__ = ["main"]
+
+_BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; gives its exit status: 0 done, 1 something failed, 2 bad input, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(words)
+    arguments.words = ["longsong", *words]
+    # Imported here, so that --help needs nothing but the standard library.
+    from streams.errors import StreamsError
+
+    try:
+        return int(arguments.run(arguments) or 0)
+    except (LongsongError, StreamsError) as error:
+        print(f"longsong: {error}", file=sys.stderr)
+        return _BAD_INPUT
+    except KeyboardInterrupt as stop:
+        print(f"\nlongsong: {stop or 'stopped'}; the same command goes on from there", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads on: say nothing more
+        return _FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="longsong",
+        description="Teach a recurrent network one long song, frame by frame, and make 30 seconds of new sound.",
+    )
+    parser.add_argument("--version", action="version", version=f"longsong {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int | None], help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
+        sub.set_defaults(run=run)
+        return sub
+
+    _add_reproduce(command("reproduce", _reproduce, "do the main job: shard, train, generate, audit, report"))
+    _add_shard(command("shard", _shard, "make shards of a song"))
+    _add_demo_song(command("demo-song", _demo_song, "make the embedded song, of any length"))
+    info = command("info", _info, "say what is in a folder of shards")
+    info.add_argument("shards", type=Path, metavar="SHARDS", help="folder of shards, such as shards/NAME")
+    _add_train(command("train", _train, "train one configuration, or go on with it"))
+    _add_generate(command("generate", _generate, "make sound from a trained run"))
+    _add_parity(command("parity", _parity, "compare with numbers of the original stack"))
+    audit = command("audit", _audit, "check every claim of the post against the runs, and write the page")
+    audit.add_argument("runs", type=Path, metavar="RUNS", help="folder of runs, such as runs/")
+    return parser
+
+
+def _add_reproduce(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--song", type=Path, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
+    add("--seconds", type=float, metavar="N", help="take the first N seconds of the song")
+    add("--profile", choices=("demo", "full", "smoke"), help="how much to run (default: full with CUDA, else demo)")
+    add("--set", choices=("post", "code"), default="post", help="the post's grid, or the 2016 code's configurations")
+    add("--widths", type=_widths, metavar="W,W", help="hidden units, such as 199,256")
+    add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
+    add("--all", action="store_true", help="longer sequences too")
+    add("--shards", type=Path, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
+    add("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG for a song of yours)")
+    add("--device", choices=get_args(Device), default="auto", help="where to compute (default: %(default)s)")
+    add("--precision", choices=get_args(Precision), default="float32", help="default: %(default)s")
+
+
+def _add_shard(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("song", type=Path, nargs="+", metavar="SONG", help="audio files; several, in order, are one song")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder to make, such as shards/NAME")
+    add("--seconds", type=float, metavar="N", help="take the first N seconds")
+
+
+def _add_demo_song(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--seconds", type=float, required=True, metavar="N", help="length")
+    add("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
+    add("out", type=Path, metavar="OUT.wav", help="file to write")
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    model, training, execution = ModelConfig(), TrainingConfig(), ExecutionConfig()
+    add("shards", type=Path, metavar="SHARDS", help="folder of shards, such as shards/NAME")
+    add("--frame", type=int, required=True, metavar="N", help="samples in a frame")
+    add("--seq", type=int, required=True, metavar="N", help="frames in a sequence")
+    add("--hidden", type=int, default=model.hidden, metavar="N", help="units in each layer (default: %(default)s)")
+    add("--cell", choices=get_args(Cell), default=model.cell, help="default: %(default)s")
+    add("--layers", type=int, default=model.layers, metavar="N", help="default: %(default)s")
+    add("--epochs", type=int, default=training.epochs, metavar="N", help="default: %(default)s")
+    add("--batch", type=int, default=128, metavar="N", help="examples in a mini-batch (default: %(default)s)")
+    add("--seed", type=int, default=training.seed, metavar="N", help="of weights and order (default: %(default)s)")
+    add("--normalise", choices=get_args(Normalise), default="minmax", help="default: %(default)s")
+    add("--train-samples", type=int, metavar="N", help="of the train split (default: 0.918 of the song)")
+    add("--learning-rate", type=float, default=training.learning_rate, metavar="X", help="default: %(default)s")
+    add("--lr-decay", type=float, default=training.lr_decay, metavar="X", help="factor of an epoch (default: %(default)s)")
+    add("--rmsprop-decay", type=float, default=training.rmsprop_decay, metavar="X", help="default: %(default)s")
+    add("--step-clip", type=float, default=training.step_clip, metavar="X", help="largest step norm (default: %(default)s)")
+    add("--init-width", type=float, default=model.init_width, metavar="X", help="of the first weights (default: %(default)s)")
+    add("--start-from", type=Path, metavar="RUN", help="begin with the best parameters of another run")
+    add("--as-coded", choices=("recurrence",), action="append", default=[], help="do this as the 2016 code did (D01)")
+    add("--device", choices=get_args(Device), default=execution.device, help="default: %(default)s")
+    add("--precision", choices=get_args(Precision), default=execution.precision, help="default: %(default)s")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
+    add("--micro-batch", type=int, metavar="N", help="rows computed at once (default: as many as memory holds)")
+    add("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")
+
+
+def _add_generate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("run_folder", type=Path, metavar="RUN", help="folder of a trained run")
+    add("--seconds", type=float, default=30.0, metavar="N", help="default: %(default)s, as in the post")
+    add("--mode", choices=("post", "carry"), default="post", help="feed back whole sequences, or one frame")
+    add("--seed-example", type=int, default=0, metavar="N", help="dev example to begin with (default: %(default)s)")
+    add("--seed-wav", type=Path, metavar="FILE", help="begin with the end of this audio file instead")
+    add("--parameters", choices=("best", "last"), default="best", help="default: %(default)s, by dev cost")
+    add("--device", choices=get_args(Device), help="default: the one that it was trained on")
+    add("--output", type=Path, metavar="FILE.wav", help="file to write (default: RUN/generated.wav)")
+
+
+def _add_parity(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("files", type=Path, nargs="+", metavar="FILE.npz", help="files of the form of tests/golden")
+    add("--tensors", action="store_true", help="print the error of every single tensor too")
+    add("--micro-batch", type=int, metavar="N", help="compute in pieces of N rows")
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"widths are whole numbers such as 199,256, not {text!r}") from None
+
+
+def _reproduce(a: argparse.Namespace) -> int:
+    from longsong.grid import Choice, parse_shapes
+    from longsong.reproduce import default_folder, prepare_song, reproduce
+    from longsong.training.device import find_device
+
+    execution = ExecutionConfig(device=a.device, precision=a.precision)
+    profile = a.profile or ("full" if find_device(a.device).type == "cuda" else "demo")
+    chosen = Choice(
+        profile,
+        reported=a.set,
+        widths=a.widths,
+        only=None if a.only is None else parse_shapes(a.only),
+        everything=a.all,
+        execution=execution,
+    )
+    song = prepare_song(a.song or [], profile, a.seconds, a.shards)
+    out = a.out or default_folder(song, given=bool(a.song))
+    outcome = reproduce(song, chosen, out, command=a.words)
+    for run in outcome.failed:
+        print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
+    print(f"the report is {outcome.page}")
+    return _FAILED if outcome.failed else 0
+
+
+def _shard(a: argparse.Namespace) -> None:
+    from longsong.shard import shard_song
+
+    print(shard_song(a.song, a.out, seconds=a.seconds))
+
+
+def _demo_song(a: argparse.Namespace) -> None:
+    from longsong.demo_song import write_demo_song
+
+    write_demo_song(a.out, a.seconds, a.seed)
+    print(a.out)
+
+
+def _info(a: argparse.Namespace) -> None:
+    from longsong.info import describe
+
+    print(describe(a.shards))
+
+
+def _train(a: argparse.Namespace) -> None:
+    from longsong.training import train
+
+    config = RunConfig(
+        shards=a.shards,
+        data=_section(DataConfig, a),
+        model=_section(ModelConfig, a, recurrence="batch" if "recurrence" in a.as_coded else "time"),
+        training=_section(TrainingConfig, a, start_from=None if a.start_from is None else str(a.start_from)),
+        execution=_section(ExecutionConfig, a),
+        out=a.out,
+    )
+    print(train(config, command=a.words))
+
+
+def _section(kind: Any, a: argparse.Namespace, **instead: Any) -> Any:
+    """Make a section of the configuration from the options of the same names."""
+    names = [name for name in kind.__dataclass_fields__ if name not in instead]
+    return kind(**{name: getattr(a, name) for name in names}, **instead)
+
+
+def _generate(a: argparse.Namespace) -> None:
+    from longsong.runs import generate_into, load_run
+
+    run = load_run(a.run_folder, which=a.parameters, device=a.device)
+    seed = run.wav_seed(a.seed_wav) if a.seed_wav is not None else run.song_seed(a.seed_example)
+    wav, generated = generate_into(run, a.output, seconds=a.seconds, seed=seed, mode=a.mode)
+    for note in generated.level.notes():
+        print(f"note: {note}", file=sys.stderr)
+    print(wav)
+
+
+def _parity(a: argparse.Namespace) -> int:
+    from longsong.experiments.parity import format_parity, measure_parity
+
+    results = [measure_parity(path, a.micro_batch) for path in a.files]
+    print(format_parity(results, tensors=a.tensors))
+    return 0 if all(result.passes for result in results) else _FAILED
+
+
+def _audit(a: argparse.Namespace) -> None:
+    from longsong.audit import audit, format_audit
+    from longsong.reproduce import write_audit_and_report
+
+    audited = audit(a.runs)
+    print(format_audit(audited))
+    print(f"the report is {write_audit_and_report(a.runs, audited)}")

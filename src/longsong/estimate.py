@@ -1,0 +1,156 @@
+"""How long a run will take here: a short measurement, and a model of the costs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import torch
+
+from longsong.config import DataConfig, ModelConfig
+from longsong.model import Network
+from longsong.training.device import DTYPES, find_device
+from longsong.training.optimiser import RMSProp
+from longsong.training.plan import choose_micro_batch, free_memory
+from longsong.training.updater import Updater
+
+__all__ = ["Speed", "measure_speed"]
+
+_STEPS = 12  # of a measured sequence
+_FEW, _MANY = 8, 128  # rows
+_NARROW, _WIDE = 40, 4000  # samples of a frame
+_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds of one step with `rows` rows: ``fixed + rows * (row + frame * sample)``."""
+
+    fixed: float
+    row: float
+    sample: float
+
+    def __call__(self, rows: int, frame: int) -> float:
+        return self.fixed + rows * (self.row + frame * self.sample)
+
+    @classmethod
+    def fit(cls, seconds: Callable[[int, int], float]) -> _Cost:
+        """Fit the three coefficients to measurements of (rows, frame)."""
+        shapes = [(_FEW, _NARROW), (_MANY, _NARROW), (_FEW, _WIDE), (_MANY, _WIDE)]
+        measured = np.array([seconds(rows, frame) for rows, frame in shapes])
+        terms = np.array([[1.0, rows, rows * frame] for rows, frame in shapes])
+        # Relative errors: a step of many wide rows is a thousand times as dear as one of few narrow ones.
+        fitted, *_ = np.linalg.lstsq(terms / measured[:, None], np.ones(len(shapes)), rcond=None)
+        return cls(*np.maximum(fitted, 0.0).tolist())
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What one kind of network costs on this machine; all in seconds.
+
+    Attributes
+    ----------
+    model : ModelConfig
+        What was measured.
+    training, prediction, generation : _Cost
+        Of one step of an update, of one step of an evaluation, and of one front of the generation.
+    micro_batch : callable
+        The rows that a shape is computed in.
+    """
+
+    model: ModelConfig
+    training: _Cost
+    prediction: _Cost
+    generation: _Cost
+    micro_batch: Callable[[DataConfig], int]
+
+    def training_seconds(
+        self, data: DataConfig, train_examples: int, dev_examples: int, epochs: int
+    ) -> float:
+        """Estimate all epochs, with an evaluation before the first and after each."""
+        rows = self.micro_batch(data)
+        train = self._epoch(self.training, data, train_examples, rows)
+        dev = self._epoch(self.prediction, data, dev_examples, rows)
+        return epochs * train + (epochs + 1) * dev
+
+    def generation_seconds(self, data: DataConfig, samples: int) -> float:
+        """Estimate the post's way of generating `samples` samples."""
+        frames = ceil(samples / data.frame)
+        front = min(frames, data.seq)  # rows of the wavefront, but at its two ends
+        whole = frames + data.seq - front
+        return whole * self.generation(front, data.frame) + front * self.generation(
+            ceil(front / 2), data.frame
+        )
+
+    @staticmethod
+    def _epoch(cost: _Cost, data: DataConfig, examples: int, rows: int) -> float:
+        batches, rest = divmod(examples, data.batch)
+        seconds = 0.0
+        for size, count in ((data.batch, batches), (rest, 1 if rest else 0)):
+            pieces, last = divmod(size, rows)
+            seconds += count * pieces * data.seq * cost(rows, data.frame)
+            seconds += count * (data.seq * cost(last, data.frame) if last else 0.0)
+        return seconds
+
+
+def measure_speed(model: ModelConfig, device_name: str = "auto") -> Speed:
+    """Measure a network on this machine; takes a few seconds.
+
+    Parameters
+    ----------
+    model : ModelConfig
+    device_name : {'auto', 'cpu', 'cuda'}
+    """
+    device = find_device(device_name)  # type: ignore[arg-type]
+    dtype = DTYPES["float32"]
+    free = free_memory(device)
+
+    def updater(frame: int) -> Updater:
+        network = Network(model, frame)
+        parameters = network.initial_parameters(0).to(device, dtype)
+        optimiser = RMSProp(torch.zeros_like(parameters), learning_rate=1e-3, decay=0.95, step_clip=1.0)
+        return Updater(network, parameters, optimiser)
+
+    def example(rows: int, frame: int) -> torch.Tensor:
+        return torch.zeros(rows, _STEPS, frame, device=device, dtype=dtype)
+
+    def update(rows: int, frame: int) -> float:
+        one, x = updater(frame), example(rows, frame)
+        return _seconds(lambda: one.update(x, x)) / _STEPS
+
+    def evaluation(rows: int, frame: int) -> float:
+        one, x = updater(frame), example(rows, frame)
+        return _seconds(lambda: one.cost(x, x)) / _STEPS
+
+    @torch.no_grad()
+    def front(rows: int, frame: int) -> float:
+        one = updater(frame)
+        p = one.network.named(one.parameters.detach())
+        x, states = example(rows, frame)[:, 0], one.network.initial_states(p, rows)
+
+        def steps() -> object:
+            return [one.network.step(p, x, states)[0] for _ in range(_STEPS)][-1].sum().item()
+
+        return _seconds(steps) / _STEPS
+
+    return Speed(
+        model,
+        _Cost.fit(update),
+        _Cost.fit(evaluation),
+        _Cost.fit(front),
+        lambda data: choose_micro_batch(data, model, dtype.itemsize, free),
+    )
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Give the shortest of a few runs, after one that warms up."""
+    work()
+    times = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return min(times)

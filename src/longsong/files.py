@@ -1,0 +1,213 @@
+"""Files that appear whole or not at all: written beside, synced, renamed; read with their kind checked.
+
+Every JSON file of a run begins with ``"format"`` and ``"version"`` (``docs/formats.md``). A newer version
+is refused by name, never guessed at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from longsong.errors import RunError, SpaceError
+
+__all__ = [
+    "os_errors_named",
+    "read_json",
+    "sha256_of",
+    "sync_folder",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+_CHUNK = 1 << 20
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all.
+
+    The bytes go to a file beside `path`, are synced to the disk, and take its name; the folder is synced
+    after that. Whatever goes wrong, `path` holds what it held before and nothing is left beside it.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; its folder has to be there.
+    content : bytes
+        What to write.
+
+    Raises
+    ------
+    SpaceError
+        The disk is full, or the folder may not be written to; the message names the path.
+    RunError
+        The folder is not there, or the path is that of a folder.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _named(error, path) from error
+    finally:
+        with contextlib.suppress(OSError):  # renamed by now, or never made
+            beside.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in UTF-8, whole or not at all; raises as `write_bytes`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, obj: Any) -> None:
+    """Write `obj` to `path` as JSON that people can read, whole or not at all.
+
+    Keys stay in the order given, so that the same object gives the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    obj : Any
+        Anything that JSON holds; numbers have to be finite.
+
+    Raises
+    ------
+    RunError
+        A number is not finite (JSON has no word for it); also as `write_bytes`.
+    SpaceError
+        As `write_bytes`.
+    """
+    try:
+        text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise RunError(
+            f"{path} cannot be written: {error}; give null where a number is not finite"
+        ) from error
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
+    """Read a JSON file of a named kind.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    format : str
+        What its ``"format"`` must be, such as ``longsong.run``.
+    version : int
+        The newest version that the caller can read.
+
+    Returns
+    -------
+    dict
+        What the file holds, ``"format"`` and ``"version"`` included.
+
+    Raises
+    ------
+    RunError
+        The file is missing, cannot be read, is cut short or not JSON, is of another kind, or was written
+        by a newer version.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise RunError(f"there is no {path}; make it again, or check the folder's name") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+    try:
+        found = json.loads(content)
+    except ValueError as error:  # undecodable bytes are a ValueError too
+        raise RunError(
+            f"{path} is cut short or not JSON ({len(content)} bytes: {error}); make it again"
+        ) from error
+    kind = found.get("format") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or kind != format:
+        raise RunError(f"{path} is of format {kind!r}, not {format!r}; check that it is the right file")
+    held = found.get("version")
+    if not isinstance(held, int) or isinstance(held, bool) or held < 1:
+        raise RunError(f"{path} has the version {held!r}, which is none; make it again")
+    if held > version:
+        raise RunError(
+            f"{path} was written by a newer version ({format} {held}; this one reads up to {version}); "
+            "update longsong"
+        )
+    return found
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a file as 64 hexadecimal digits, read in pieces of 1 MiB.
+
+    Raises
+    ------
+    RunError
+        The file is missing or cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except FileNotFoundError:
+        raise RunError(f"there is no {path}; make it again, or check the folder's name") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def os_errors_named(path: Path) -> Iterator[None]:
+    """Turn the system's errors inside the block into ones that name `path` and the remedy.
+
+    Raises
+    ------
+    SpaceError, RunError
+        As `write_bytes`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise _named(error, path) from error
+
+
+def _named(error: OSError, path: Path) -> RunError | SpaceError:
+    """Turn the system's error into one that names the path and the remedy."""
+    if error.errno in _NO_ROOM:
+        return SpaceError(f"no room left on the disk for {path}; free some, or write elsewhere")
+    if error.errno in _NOT_ALLOWED:
+        return SpaceError(f"no permission to write {path}; change it, or write elsewhere")
+    if error.errno == errno.ENOENT:
+        return RunError(f"{path} cannot be written: there is no folder {path.parent}; make it first")
+    return RunError(f"{path} cannot be written: {error.strerror}; check the path")
+
+
+def sync_folder(folder: Path) -> None:
+    """Sync a folder, so that a rename in it outlives a power cut (not every file system can)."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)

@@ -1,0 +1,312 @@
+"""The grid of runs for one song: what fits, what was chosen, in what order, and how long it takes here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import streams
+from longsong.config import (
+    Cell,
+    DataConfig,
+    ExecutionConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    choice,
+    whole,
+)
+from longsong.errors import ConfigError, SpaceError
+from longsong.estimate import Speed, measure_speed
+from longsong.reported import (
+    CODE_CONFIGURATIONS,
+    LAYERS,
+    SEQUENCES,
+    SONG_SECONDS,
+    WIDTHS,
+    Configuration,
+    post_configurations,
+)
+from longsong.runs import GENERATED_SECONDS
+
+__all__ = ["PROFILES", "Choice", "PlannedRun", "Profile", "ReportedSet", "State", "parse_shapes", "plan_grid"]
+
+ReportedSet = Literal["post", "code"]
+State = Literal["done", "failed", "left", "does not fit", "not chosen"]
+Group = Literal["grid", "comparison"]
+
+_COMPARISON_SHAPES = ("1000x100", "4000x50", "1000x50")  # the shapes of most of the code's folders
+_COMPARED: tuple[Cell, ...] = ("gru", "lstm", "rnn")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of the grid is run, and on how much song.
+
+    Attributes
+    ----------
+    seconds : float
+        Of the embedded song; of the song that is given, at most.
+    whole_song : bool
+        Whether a song that is given is taken whole.
+    widths : tuple of int
+        Hidden units.
+    sequences : tuple of int
+        Lengths that are run; longer ones are listed.
+    shapes : tuple of str or None
+        The only shapes that are looked at; None for all.
+    comparison_shapes : int
+        How many shapes LSTM, GRU and RNN are compared on (P08, P09).
+    comparison_seeds : tuple of int
+    """
+
+    seconds: float
+    whole_song: bool
+    widths: tuple[int, ...]
+    sequences: tuple[int, ...]
+    shapes: tuple[str, ...] | None = None
+    comparison_shapes: int = 3
+    comparison_seeds: tuple[int, ...] = (1, 2, 3)
+
+
+PROFILES = {
+    "demo": Profile(120, False, WIDTHS[:1], SEQUENCES[:2]),
+    "full": Profile(SONG_SECONDS, True, WIDTHS, SEQUENCES),
+    "smoke": Profile(40, False, WIDTHS[:1], SEQUENCES[:1], ("800x50", "1000x50"), 1, (1, 2)),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the user chose of the grid.
+
+    Attributes
+    ----------
+    profile : str
+        A key of `PROFILES`.
+    reported : {'post', 'code'}
+        The post's grid, or the 2016 code's own configurations (D05).
+    widths : tuple of int or None
+        Hidden units; None for the profile's.
+    only : tuple of str or None
+        The only shapes to run, such as ``1000x100``.
+    everything : bool
+        Longer sequences too.
+    execution : ExecutionConfig
+    """
+
+    profile: str
+    reported: ReportedSet = "post"
+    widths: tuple[int, ...] | None = None
+    only: tuple[str, ...] | None = None
+    everything: bool = False
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
+
+    def __post_init__(self) -> None:
+        if self.profile not in PROFILES:
+            raise ConfigError(f"profile must be one of {', '.join(PROFILES)}, not {self.profile!r}")
+        choice("set", self.reported, ReportedSet)
+        for width in self.widths or ():
+            whole("widths", width)
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of the grid, as it stands in ``grid.json`` (``docs/formats.md``).
+
+    Attributes
+    ----------
+    name : str
+        Its folder's name.
+    configuration : Configuration
+    cell : {'gru', 'lstm', 'rnn'}
+    seed : int
+    group : {'grid', 'comparison'}
+    state : str
+    reason : str
+        Why it is not run, in numbers.
+    train_examples, dev_examples, updates_per_epoch : int
+    samples_needed : int
+        What one train example takes of the train split.
+    estimated_seconds : float or None
+        Training and generation, on this machine; None for what does not fit.
+    """
+
+    name: str
+    configuration: Configuration
+    cell: Cell
+    seed: int
+    group: Group
+    state: State
+    reason: str
+    train_examples: int
+    dev_examples: int
+    updates_per_epoch: int
+    samples_needed: int
+    estimated_seconds: float | None = None
+
+    def config(self, shards: Path, out: Path, execution: ExecutionConfig) -> RunConfig:
+        """Give the configuration of the run in the folder `out` of all runs."""
+        c = self.configuration
+        return RunConfig(
+            shards=shards,
+            data=_data(c),
+            model=ModelConfig(cell=self.cell, hidden=c.hidden, layers=LAYERS),
+            training=TrainingConfig(epochs=c.epochs, seed=self.seed),
+            execution=execution,
+            out=out / self.name,
+        )
+
+    def to_json(self, reported: ReportedSet) -> dict[str, Any]:
+        """Give the run as plain JSON values."""
+        values = asdict(self)
+        return {"name": values.pop("name"), "set": reported, **values.pop("configuration"), **values}
+
+
+def _data(c: Configuration) -> DataConfig:
+    return DataConfig(frame=c.frame, seq=c.seq, batch=c.batch, normalise=c.normalise)
+
+
+def parse_shapes(text: str) -> tuple[str, ...]:
+    """Read shapes as a user gives them: ``1000x100,40x50``.
+
+    Raises
+    ------
+    ConfigError
+        One of them is no shape.
+    """
+    shapes = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for shape in shapes:
+        sides = shape.split("x")
+        if len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
+            raise ConfigError(f"a shape is FRAMExSEQ, such as 1000x100, not {shape!r}")
+    if not shapes:
+        raise ConfigError(f"no shape in {text!r}; give some such as 1000x100,40x50")
+    return shapes
+
+
+def plan_grid(
+    song: streams.Song, chosen: Choice, known_seconds: Callable[[str], float | None] = lambda name: None
+) -> list[PlannedRun]:
+    """Plan all runs for a song, the cheapest first; what does not fit or was not chosen comes last.
+
+    Parameters
+    ----------
+    song : streams.Song
+    chosen : Choice
+    known_seconds : callable
+        Gives what a run of a name was estimated at before, or None; what is not known is measured.
+
+    Raises
+    ------
+    ConfigError
+        A shape that was asked for is not in the set.
+    """
+    profile = PROFILES[chosen.profile]
+    widths = chosen.widths or profile.widths
+    if chosen.reported == "code":
+        configurations = [
+            c for c in CODE_CONFIGURATIONS if chosen.widths is None or c.hidden in chosen.widths
+        ]
+    else:
+        configurations = post_configurations(widths)
+    _refuse_unknown(chosen.only, configurations)
+    grid = [_planned(song, chosen, profile, c) for c in configurations]
+    if profile.shapes is not None and chosen.reported == "post" and chosen.only is None:
+        grid = [run for run in grid if run.configuration.shape in profile.shapes]
+    estimates = _Estimates(chosen.execution.device, known_seconds)
+    grid = [estimates.of(run) for run in grid]
+    runs = grid
+    if chosen.reported == "post":
+        runs = grid + [estimates.of(run) for run in _comparison(grid, profile, widths[0])]
+    order = ("left", "not chosen", "does not fit")
+    return sorted(
+        runs, key=lambda run: (order.index(run.state), run.estimated_seconds or run.samples_needed, run.name)
+    )
+
+
+def _refuse_unknown(only: Sequence[str] | None, configurations: list[Configuration]) -> None:
+    known = {c.shape for c in configurations}
+    odd = [shape for shape in only or () if shape not in known]
+    if odd:
+        raise ConfigError(
+            f"{odd[0]} is not in this set; it has {', '.join(dict.fromkeys(c.shape for c in configurations))}"
+        )
+
+
+def _planned(song: streams.Song, chosen: Choice, profile: Profile, c: Configuration) -> PlannedRun:
+    split = streams.train_samples(len(song))
+    shape: dict[str, Any] = {"frame": c.frame, "seq": c.seq, "normalise": c.normalise}
+    train = len(streams.Windows(song, **shape, stop=split))
+    dev = len(streams.Windows(song, **shape, start=split))
+    needed = c.frame * c.seq
+    state: State = "left"
+    reason = ""
+    if train < 1:
+        state = "does not fit"
+        reason = (
+            f"needs {needed / song.sample_rate:,.0f} s of song for one example; this one has "
+            f"{split / song.sample_rate:,.0f} s to train on"
+        )
+    elif chosen.only is not None and c.shape not in chosen.only:
+        state, reason = "not chosen", "not in --only"
+    elif (
+        chosen.reported == "post"
+        and c.seq not in profile.sequences
+        and not (chosen.everything or chosen.only)
+    ):
+        state, reason = "not chosen", f"a longer sequence than profile {chosen.profile} runs; --all runs it"
+    prefix = "code-" if chosen.reported == "code" else ""
+    name = f"{prefix}{c.shape}-gru-{c.hidden}-s1"
+    return PlannedRun(name, c, "gru", 1, "grid", state, reason, train, dev, -(-train // c.batch), needed)
+
+
+def _comparison(grid: list[PlannedRun], profile: Profile, width: int) -> list[PlannedRun]:
+    """Give the runs of LSTM, GRU and RNN side by side that the grid itself does not hold (P08, P09)."""
+    candidates = [run for run in grid if run.state == "left" and run.configuration.hidden == width]
+
+    def rank(run: PlannedRun) -> tuple[bool, int, float]:
+        shape = run.configuration.shape
+        known = shape in _COMPARISON_SHAPES
+        return (not known, _COMPARISON_SHAPES.index(shape) if known else 0, run.estimated_seconds or 0.0)
+
+    runs = []
+    for base in sorted(candidates, key=rank)[: profile.comparison_shapes]:
+        for cell in _COMPARED:
+            for seed in profile.comparison_seeds:
+                if (cell, seed) == (base.cell, base.seed):
+                    continue
+                name = f"{base.configuration.shape}-{cell}-{width}-s{seed}"
+                runs.append(
+                    replace(base, name=name, cell=cell, seed=seed, group="comparison", estimated_seconds=None)
+                )
+    return runs
+
+
+class _Estimates:
+    """Estimates of runs, from a measurement of each kind of network that is made when it is first needed."""
+
+    def __init__(self, device: str, known_seconds: Callable[[str], float | None]) -> None:
+        self.device, self.known_seconds = device, known_seconds
+        self.speeds: dict[tuple[Cell, int], Speed] = {}
+
+    def of(self, run: PlannedRun) -> PlannedRun:
+        """Give the run with its estimate."""
+        if run.state == "does not fit":
+            return run
+        known = self.known_seconds(run.name)
+        if known is not None:
+            return replace(run, estimated_seconds=known)
+        kind = (run.cell, run.configuration.hidden)
+        if kind not in self.speeds:
+            model = ModelConfig(cell=run.cell, hidden=run.configuration.hidden, layers=LAYERS)
+            self.speeds[kind] = measure_speed(model, self.device)
+        speed, c = self.speeds[kind], run.configuration
+        samples = round(GENERATED_SECONDS * 16000)
+        try:
+            seconds = speed.training_seconds(_data(c), run.train_examples, run.dev_examples, c.epochs)
+        except SpaceError as error:
+            return replace(run, state="does not fit", reason=str(error))
+        return replace(run, estimated_seconds=seconds + speed.generation_seconds(_data(c), samples))

@@ -1,0 +1,273 @@
+"""The main job: a song in; every configuration that fits trained, generated from, audited and reported."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streams
+from longsong.errors import LongsongError, RunError
+from longsong.files import os_errors_named, read_json, write_json, write_text
+from longsong.grid import PROFILES, Choice, PlannedRun, plan_grid
+from longsong.runs import generate_into, is_generated, load_run
+from longsong.training import train
+from longsong.training.record import read_summary
+from longsong.units import human_time
+
+if TYPE_CHECKING:
+    from longsong.audit import Audit
+
+__all__ = ["Outcome", "default_folder", "prepare_song", "reproduce", "write_audit_and_report"]
+
+_FORMAT, _VERSION = "longsong.grid", 1
+_DEMO_SEED = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it.
+
+    Attributes
+    ----------
+    runs : list of PlannedRun
+        With the state that they ended in.
+    page : Path
+        The report.
+    """
+
+    runs: list[PlannedRun]
+    page: Path
+
+    @property
+    def failed(self) -> list[PlannedRun]:
+        """The runs that failed."""
+        return [run for run in self.runs if run.state == "failed"]
+
+
+def prepare_song(
+    files: Sequence[Path], profile: str, seconds: float | None, shards: Path, *, quiet: bool = False
+) -> Path:
+    """Give the folder of the shards of a song, after making them where they are not there yet.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The song's files in order; none for the embedded demo song.
+    profile : str
+        A key of `longsong.grid.PROFILES`, for the length where `seconds` is None.
+    seconds : float or None
+        How much of the song to take, from its start.
+    shards : Path
+        The folder that holds all songs' shards.
+    quiet : bool
+        Report no progress.
+    """
+    from longsong.demo_song import write_demo_song
+    from longsong.shard import shard_song
+
+    if seconds is None and not (files and PROFILES[profile].whole_song):
+        seconds = PROFILES[profile].seconds
+    length = "" if seconds is None else f"-{seconds:g}s"
+    if files:
+        stem = files[0].stem if len(files) == 1 else f"{files[0].stem}-and-{len(files) - 1}-more"
+        return shard_song(files, shards / f"{stem}{length}", seconds=seconds, quiet=quiet)
+    wav = shards / f"demo-song{length}.wav"
+    if not wav.exists():
+        with os_errors_named(shards):
+            shards.mkdir(parents=True, exist_ok=True)
+        length_in_seconds = PROFILES[profile].seconds if seconds is None else seconds
+        write_demo_song(wav, length_in_seconds, _DEMO_SEED, quiet=quiet)
+    return shard_song([wav], shards / wav.stem, quiet=quiet)
+
+
+def default_folder(song_folder: Path, *, given: bool) -> Path:
+    """Give the folder for the runs of a song: ``runs`` for the demo's own song, ``runs/SONG`` for any other."""
+    own = not given and song_folder.name == f"demo-song-{PROFILES['demo'].seconds:g}s"
+    return Path("runs") if own else Path("runs") / song_folder.name
+
+
+def reproduce(
+    song_folder: Path,
+    chosen: Choice,
+    out: Path,
+    *,
+    command: Sequence[str] = (),
+    say: Callable[[str], None] = print,
+    quiet: bool = False,
+) -> Outcome:
+    """Run what is left of the grid, then audit and report.
+
+    Parameters
+    ----------
+    song_folder : Path
+        The song's shards.
+    chosen : Choice
+        What to run.
+    out : Path
+        The folder of all runs.
+    command : sequence of str
+        The words of the command that asks for it.
+    say : callable
+        Takes the lines of the table.
+    quiet : bool
+        Show no progress of single runs.
+
+    Raises
+    ------
+    RunError
+        `out` holds runs of another song.
+    KeyboardInterrupt
+        Stopped by the user; started again, it goes on.
+    """
+    from longsong.audit import audit
+
+    grid = _Grid(song_folder, chosen, out, command, say, quiet)
+    grid.run()
+    say(grid.table())
+    return Outcome(grid.runs, write_audit_and_report(out, audit(out)))
+
+
+def write_audit_and_report(out: Path, audited: Audit) -> Path:
+    """Write ``audit.json`` and the page of the runs in the folder `out`; gives the page's path."""
+    from longsong.audit import write_audit
+    from longsong.report import write_report
+
+    write_audit(audited, out / "audit.json")
+    return write_report(out, audited)
+
+
+class _Grid:
+    """The runs of one call."""
+
+    def __init__(
+        self,
+        song_folder: Path,
+        chosen: Choice,
+        out: Path,
+        command: Sequence[str],
+        say: Callable[[str], None],
+        quiet: bool,
+    ) -> None:
+        self.song_folder, self.chosen, self.out = song_folder, chosen, out
+        self.command, self.say, self.quiet = list(command), say, quiet
+        song = streams.Song.open(song_folder)
+        self.song = {
+            "name": song_folder.resolve().name,
+            "shards": str(song_folder),
+            "digest": song.digest,
+            "samples": len(song),
+            "sample_rate": song.sample_rate,
+        }
+        before = self._before()
+        seconds = {run["name"]: run["estimated_seconds"] for run in before}
+        say(f"{song_folder}: {human_time(len(song) / song.sample_rate)} of song at {song.sample_rate:,} Hz")
+        self.runs = [self._as_it_stands(run) for run in plan_grid(song, chosen, seconds.get)]
+        planned = {run.name for run in self.runs}
+        self.others = [run for run in before if run["name"] not in planned]
+
+    def _before(self) -> list[dict[str, Any]]:
+        """Give the runs of an earlier ``grid.json``, if there is one, after a look at its song."""
+        path = self.out / "grid.json"
+        if not path.exists():
+            return []
+        found = read_json(path, _FORMAT, _VERSION)
+        try:
+            name, digest = found["song"]["name"], found["song"]["digest"]
+            runs = [dict(run) for run in found["runs"] if (run["name"], run["estimated_seconds"])]
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path} is altered ({error!r}); remove it and start again") from error
+        if digest != self.song["digest"]:
+            raise RunError(
+                f"{self.out} holds runs of another song ({name}); give another --out, or remove that folder"
+            )
+        return runs
+
+    def _as_it_stands(self, run: PlannedRun) -> PlannedRun:
+        folder = self.out / run.name
+        done = run.state in ("left", "not chosen") and read_summary(folder) is not None and is_generated(folder)
+        return replace(run, state="done", reason="") if done else run
+
+    def run(self) -> None:
+        """Do all that is left, one after the other; a run that fails stops no other."""
+        self._write()
+        left = [index for index, run in enumerate(self.runs) if run.state == "left"]
+        done = sum(run.state == "done" for run in self.runs)
+        seconds = sum(self.runs[index].estimated_seconds or 0.0 for index in left)
+        self.say(f"{len(left)} runs left, {done} done; about {human_time(seconds)} for what is left")
+        spent = expected = 0.0
+        for number, index in enumerate(left):
+            run = self.runs[index]
+            started = time.monotonic()
+            try:
+                self._one(run, f"run {number + 1} of {len(left)}: {run.name}")
+                self.runs[index] = replace(run, state="done")
+            except Exception as error:  # whatever it was: it is kept in the run's log, and reported at the end
+                self.runs[index] = replace(run, state="failed", reason=self._keep_log(run, error))
+            took = time.monotonic() - started
+            spent, expected = spent + took, expected + (run.estimated_seconds or 0.0)
+            rest = [self.runs[i].estimated_seconds or 0.0 for i in left[number + 1 :]]
+            # What is done tells how far the estimates are off.
+            time_left = human_time(sum(rest) * (spent / expected if expected else 1.0))
+            after = f"{len(rest)} left, about {time_left}" if rest else "none left"
+            self.say(f"{self._line(self.runs[index])}  |  took {human_time(took)}, {after}")
+            self._write()
+
+    def _one(self, run: PlannedRun, label: str) -> None:
+        config = run.config(self.song_folder, self.out, self.chosen.execution)
+        folder = train(config, command=self.command, quiet=self.quiet, label=label)
+        if not is_generated(folder):
+            generate_into(load_run(folder), quiet=self.quiet, label=f"{label}, generating")
+
+    def _keep_log(self, run: PlannedRun, error: Exception) -> str:
+        """Keep a failed run's traceback beside what it wrote; gives the reason in one line."""
+        folder = self.out / run.name
+        log = folder / "log.txt"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(log, "".join(traceback.format_exception(error)))
+        except (LongsongError, OSError):
+            return str(error)
+        return f"{error} ({log})"
+
+    def _line(self, run: PlannedRun) -> str:
+        """Give a run's line of the table: its state, and what came of it."""
+        summary = read_summary(self.out / run.name) if run.state == "done" else None
+        outcome = run.reason
+        if summary is not None:
+            cost = summary["best"]["dev_cost"]
+            which = "dev" if cost is not None else "train"
+            cost = summary["last_train_cost"] if cost is None else cost
+            outcome = f"{which} cost {cost:.5f}, {cost / summary['cost_of_mean']:.3f} of predicting the mean"
+        return f"{run.state:<12}  {run.name:<24}  {outcome}"
+
+    def table(self) -> str:
+        """Give the whole table: done, failed, left, and why what is not run is not."""
+        lines = []
+        for run in self.runs:
+            line = self._line(run)
+            if run.state in ("not chosen", "left") and run.estimated_seconds is not None:
+                line += f"{'; ' if run.reason else ''}about {human_time(run.estimated_seconds)} here"
+            lines.append(line)
+        return "\n".join(lines)
+
+    def _write(self) -> None:
+        """Write ``grid.json``: these runs, and those of earlier calls that this one did not plan."""
+        with os_errors_named(self.out):
+            self.out.mkdir(parents=True, exist_ok=True)
+        write_json(
+            self.out / "grid.json",
+            {
+                "format": _FORMAT,
+                "version": _VERSION,
+                "song": self.song,
+                "profile": self.chosen.profile,
+                "set": self.chosen.reported,
+                "widths": list(dict.fromkeys(run.configuration.hidden for run in self.runs)),
+                "command": self.command,
+                "runs": [run.to_json(self.chosen.reported) for run in self.runs] + self.others,
+            },
+        )

@@ -1,0 +1,43 @@
+"""Whether there is room on the disk: asked before long work begins, so that it need not fail at its end."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from longsong.errors import SpaceError
+from longsong.units import human_bytes
+
+__all__ = ["free_bytes", "require_space"]
+
+_SPARE = 16 << 20  # left to others, in bytes
+
+
+def free_bytes(path: Path) -> int:
+    """Give the bytes that may still be written where `path` is or would be."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
+def require_space(path: Path, needed: int) -> None:
+    """Raise unless `needed` bytes, and a little more, fit on the disk of `path`.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder to be written; it need not be there yet.
+    needed : int
+        Bytes that it will have.
+
+    Raises
+    ------
+    SpaceError
+        With the bytes needed and free.
+    """
+    free = free_bytes(path)
+    if needed + _SPARE > free:
+        raise SpaceError(
+            f"{path} needs {human_bytes(needed)} ({needed:,} bytes), and {human_bytes(free)} "
+            f"({free:,} bytes) are free there, of which {human_bytes(_SPARE)} are left alone; "
+            "free some space, or write it to another disk"
+        )
