@@ -179,8 +179,8 @@ def _opened(path: Path) -> Iterator[SoundFile]:
 def _forward_only() -> type[SoundFile]:
     """Give a SoundFile that says it cannot seek.
 
-    soundfile seeks to where it is after each read. To libsndfile that is no idle word: a decoder of mp3 starts
-    afresh there, without what it has of the frames before, and the sound has a fault at each block.
+    After each read soundfile seeks to where it already is. At that, libsndfile starts decoding an mp3 afresh,
+    without what it knew of the frames before, and there is a fault in the sound at each block.
     """
     import soundfile
 

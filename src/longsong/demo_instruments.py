@@ -36,9 +36,9 @@ _GAIN: dict[Instrument, float] = {
     "pad": 0.034,
     "bass": 0.12,
     "bell": 0.13,
-    "harp": 0.06,
-    "drum": 0.16,
-    "brush": 0.03,
+    "harp": 0.1,
+    "drum": 0.24,
+    "brush": 0.08,
 }
 _DETUNED = (-4.0, 3.0)  # cents, of the pad's two strings
 

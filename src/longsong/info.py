@@ -77,7 +77,8 @@ def _shards(song: streams.Song) -> list[str]:
     shards = song.index.shards
     total = sum(shard.bytes for shard in shards)
     lines = [f"shards: {len(shards)}, {human_bytes(total)}, in blocks of {song.index.block_samples:,} samples"]
-    return lines + [f"  {shard.name}  {shard.samples:>12,} samples  {shard.sha256}" for shard in shards]
+    lines.append(f"  {'file':<15} {'samples':>12}  sha256")
+    return lines + [f"  {shard.name:<15} {shard.samples:>12,}  {shard.sha256}" for shard in shards]
 
 
 def _examples(song: streams.Song) -> list[str]:

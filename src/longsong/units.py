@@ -6,7 +6,7 @@ __all__ = ["human_bytes", "human_count", "human_time"]
 
 
 def human_time(seconds: float) -> str:
-    """Give a duration as ``9 s``, ``2 min 5 s`` or ``3 h 1 min``.
+    """Give a duration as ``9.2 s``, ``2 min 5 s`` or ``3 h 1 min``.
 
     Parameters
     ----------
@@ -25,18 +25,20 @@ def human_time(seconds: float) -> str:
 
 def human_bytes(count: float) -> str:
     """Give a number of bytes with a binary unit: ``512 B``, ``1.5 MiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(count) < 1024:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
+    return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
 
 
 def human_count(count: float) -> str:
     """Give a count as ``950``, ``12,345`` or ``174.2 M``."""
     if abs(count) < 1e6:
         return f"{count:,.0f}" if float(count).is_integer() else f"{count:,.1f}"
-    for limit, suffix in ((1e9, "M"), (1e12, "G"), (float("inf"), "T")):
-        if abs(count) < limit:
-            return f"{count / (limit / 1e3 if limit != float('inf') else 1e12):,.1f} {suffix}"
-    raise AssertionError
+    return _scaled(count / 1e6, 1000, ("M", "G", "T"), digits=True)
+
+
+def _scaled(count: float, step: int, units: tuple[str, ...], *, digits: bool = False) -> str:
+    """Divide by `step` until what is left is below it; the first unit has digits where `digits` says so."""
+    for unit in units[:-1]:
+        if abs(count) < step:
+            return f"{count:.1f} {unit}" if digits else f"{count:.0f} {unit}"
+        count, digits = count / step, True
+    return f"{count:,.1f} {units[-1]}"

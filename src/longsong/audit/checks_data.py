@@ -11,7 +11,7 @@ from longsong.audit.grid import Grid
 from longsong.audit.revaluate import TOLERANCE
 from longsong.audit.run import Run
 from longsong.audit.song import NotHereError, examples_that_fit
-from longsong.audit.verdicts import Finding, Seen, Verdict, every_run
+from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, every_run, unless_unseen
 from longsong.errors import RunError
 from longsong.reported import FRAMES, SEQUENCES
 
@@ -53,15 +53,14 @@ def one_song(evidence: Evidence) -> Finding:
         if len(digests) > 1:
             odd.append(f"song {run.of('song.digest')[:12]}…, one of {len(digests)}")
         seen.append(Seen(run.name, not odd, "; ".join(odd), (*files, song.index)))
-    if unseen:
-        good = f"{len(runs)} runs name one song ({digests[0][:12]}…); its samples could not be read: {unseen[0]}."
-    else:
-        good = (
-            f"{len(runs)} runs were trained on one song of {numbers.get('seconds', 0):,.1f} s: "
-            f"{numbers.get('samples', 0):,} raw samples of type {numbers.get('sample_type')} at "
-            f"{numbers.get('sample_rate', 0):,} Hz; all were read, and their digest is the one that each run names."
-        )
-    return every_run(seen, good, "No run is complete.", numbers)
+    good = (
+        f"{len(runs)} of {len(runs)} runs were trained on one song of {numbers.get('seconds', 0):,.1f} s: "
+        f"{numbers.get('samples', 0):,} raw samples of type {numbers.get('sample_type')} at "
+        f"{numbers.get('sample_rate', 0):,} Hz; all were read, and their digest is the one that each run names."
+    )
+    unread = f"{len(runs)} runs name one song, but its samples could not be read: {'; '.join(unseen[:1])}."
+    finding = every_run(seen, good, "No run is complete.", numbers)
+    return unless_unseen(finding, len(runs) - len(unseen), unread)
 
 
 def frames(evidence: Evidence) -> Finding:
@@ -77,11 +76,11 @@ def frames(evidence: Evidence) -> Finding:
             seen.append(Seen(run.name, False, f"its parameters cannot be read ({error})", files))
             continue
         says = f"takes {taken} samples a step and gives {given}, where a frame has {frame}"
-        altered = run.altered("parameters")
+        altered = run.altered("parameters") or run.altered("best")
         seen.append(Seen(run.name, taken == given == frame and not altered, altered or says, files))
     sizes = sorted({run.of("data.frame") for run in evidence.complete})
     good = (
-        f"In {len(seen)} of {len(seen)} runs the first matrix takes, and the last one gives, just one frame "
+        f"In {all_of(seen)} runs the first matrix takes, and the last one gives, just one frame "
         f"(frames of {_listed(sizes)} samples)."
     )
     return every_run(seen, good, "No run is complete.", {"frames": sizes})
@@ -121,6 +120,8 @@ def next_frame_targets(evidence: Evidence) -> Finding:
     again, unseen = 0, []
     for run in evidence.complete:
         odd = _miscounted(run)
+        if altered := run.altered("best"):
+            odd.append(altered)
         files = [run.path("config.json")]
         try:
             cost = evidence.dev_cost(run)
@@ -135,13 +136,15 @@ def next_frame_targets(evidence: Evidence) -> Finding:
             unseen.append(str(error))
         seen.append(Seen(run.name, not odd, "; ".join(odd), tuple(files)))
     good = (
-        f"In {len(seen)} runs the numbers of train and dev examples are those of sequences laid end to end with "
+        f"In {all_of(seen)} runs the numbers of train and dev examples are those of sequences laid end to end with "
         f"targets one frame later. For {again} of them the best dev cost was computed again from shards and "
         f"parameters against the next frame, and agrees to {TOLERANCE:.1%}."
     )
     if unseen:
         good += f" {len(unseen)} could not be computed again ({unseen[0]})."
-    return every_run(seen, good, "No run is complete.", {"runs_computed_again": again, "tolerance": TOLERANCE})
+    finding = every_run(seen, good, "No run is complete.", {"runs_computed_again": again, "tolerance": TOLERANCE})
+    counted = f"The examples are as many as fit, but no dev cost could be computed again ({'; '.join(unseen[:1])})."
+    return unless_unseen(finding, again, counted)
 
 
 def _miscounted(run: Run) -> list[str]:

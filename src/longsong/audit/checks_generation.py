@@ -7,7 +7,7 @@ from typing import Any
 
 from longsong.audit.evidence import Evidence
 from longsong.audit.run import Run
-from longsong.audit.verdicts import Finding, Seen, every_run
+from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
 from longsong.errors import RunError
 
 __all__ = ["SAMPLE_RATE", "SECONDS", "fed_back", "last_frames", "seed_cut_off", "thirty_seconds"]
@@ -17,6 +17,7 @@ SECONDS, SAMPLE_RATE = 30, 16_000
 _ALIKE = 0.9
 """Correlation with the seed, sample for sample, from which on a start is called the seed at another level."""
 _NOTHING = "Nothing was generated yet."
+_WORD_ONLY = "There are sounds, but their first predictions could not be computed again."
 
 
 def fed_back(evidence: Evidence) -> Finding:
@@ -43,11 +44,13 @@ def fed_back(evidence: Evidence) -> Finding:
                 unseen.append(str(error))
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
     good = (
-        f"{len(seen)} sounds have one prediction for each frame. The first predictions of {again} of them were "
+        f"{all_of(seen)} sounds have one prediction for each frame. The first predictions of {again} of them were "
         f"computed again from seed and parameters, each from the one before, and stand in the wav to within "
         f"{largest:.1f} of 32,768 levels."
     )
-    return every_run(seen, good + _left_out(unseen), _NOTHING, {"runs_computed_again": again, "largest_level": largest})
+    numbers = {"runs_computed_again": again, "largest_level": largest}
+    finding = every_run(seen, good + _left_out(unseen), _NOTHING, numbers)
+    return unless_unseen(finding, again, _WORD_ONLY + _left_out(unseen))
 
 
 def seed_cut_off(evidence: Evidence) -> Finding:
@@ -71,8 +74,8 @@ def seed_cut_off(evidence: Evidence) -> Finding:
                 odd.append(f"its start is the seed at another level (correlation {found.similarity:.3f})")
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
     good = (
-        f"The seeds of {len(seen)} sounds were read again from the song: no frame at the start of a wav is the "
-        f"seed's, and the largest correlation of a wav with its seed is {highest:.3f}."
+        f"The seeds of {len(seen)} of {len(seen) + len(unseen)} sounds were read again: no frame at the start "
+        f"of a wav is the seed's, and the largest correlation of a wav with its seed is {highest:.3f}."
     )
     nothing = f"{_NOTHING if not unseen else 'No seed could be read again.'}{_left_out(unseen)}"
     return every_run(seen, good + _left_out(unseen), nothing, {"largest_correlation": highest})
@@ -102,10 +105,11 @@ def last_frames(evidence: Evidence) -> Finding:
                 unseen.append(str(error))
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
     good = (
-        f"{len(seen)} sounds are joined of last frames. For {again} of them the first prediction was computed again, "
-        "and the wav begins with its last frame."
+        f"{all_of(seen)} sounds are joined of last frames. For {again} of them the first prediction was computed "
+        "again, and the wav begins with its last frame."
     )
-    return every_run(seen, good + _left_out(unseen), _NOTHING, {"runs_computed_again": again})
+    finding = every_run(seen, good + _left_out(unseen), _NOTHING, {"runs_computed_again": again})
+    return unless_unseen(finding, again, _WORD_ONLY + _left_out(unseen))
 
 
 def thirty_seconds(evidence: Evidence) -> Finding:
@@ -123,7 +127,7 @@ def thirty_seconds(evidence: Evidence) -> Finding:
                 odd.append(f"generated.json says {record['samples']:,} samples at {record['sample_rate']:,} Hz")
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
     good = (
-        f"{len(seen)} wavs have {due:,} samples at {SAMPLE_RATE:,} Hz, mono, 16 bits: {SECONDS} s each, by their "
+        f"{all_of(seen)} wavs have {due:,} samples at {SAMPLE_RATE:,} Hz, mono, 16 bits: {SECONDS} s each, by their "
         "headers."
     )
     numbers: dict[str, Any] = {"seconds": SECONDS, "samples": due, "sample_rate": SAMPLE_RATE}

@@ -14,7 +14,7 @@ from longsong.audit.network import cell_of, layers_of, recurrent_parameters
 from longsong.audit.revaluate import TOLERANCE, fuel_order
 from longsong.audit.run import Run
 from longsong.audit.song import SeenSong
-from longsong.audit.verdicts import Finding, Seen, Verdict, every_run
+from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, every_run, unless_unseen
 from longsong.errors import RunError
 from longsong.reported import BATCH, EPOCHS, LAYERS, WIDTHS
 
@@ -73,11 +73,11 @@ def epochs(evidence: Evidence) -> Finding:
             "config.json": run.of("training.epochs"),
             "summary.json": run.summary["epochs"],
             "updates": len({line["epoch"] for line in run.metrics.updates}),
-            "dev evaluations after an epoch": sum(line["epoch"] > 0 for line in run.metrics.evaluations),
+            "dev evaluations": len({line["epoch"] for line in run.metrics.evaluations} - {0}),
         }
         says = ", ".join(f"{count} epochs by its {where}" for where, count in counts.items())
         seen.append(Seen(run.name, set(counts.values()) == {EPOCHS}, says, files))
-    good = f"{len(seen)} runs made {EPOCHS} epochs each, by their updates, their dev evaluations and their summaries."
+    good = f"{all_of(seen)} runs made {EPOCHS} epochs, by their updates, their dev evaluations and their summaries."
     return every_run(seen, good, "No run is complete.", {"epochs": EPOCHS})
 
 
@@ -100,7 +100,7 @@ def two_layers(evidence: Evidence) -> Finding:
     }
     missing = [width for width in WIDTHS if not widths[width]]
     shown = ", ".join(f"{widths[width]} of width {width}" for width in WIDTHS)
-    good = f"{len(seen)} GRU runs have {LAYERS} layers, by the shapes of their parameters: {shown}."
+    good = f"{all_of(seen)} GRU runs have {LAYERS} layers, by the shapes of their parameters: {shown}."
     if others:
         listed = ", ".join(map(str, sorted(others)))
         good += f" {others.total()} have another width ({listed}), which is none of the post's."
@@ -132,7 +132,7 @@ def _shape_odd(run: Run) -> tuple[list[str], tuple[Path, ...]]:
     stated = {run.of("model.parameters"), run.summary["parameters"]}
     if stated != {run.parameter_count}:
         odd.append(f"{run.parameter_count:,} parameters on disk, where its files say {sorted(stated)}")
-    altered = run.altered("parameters")
+    altered = run.altered("parameters") or run.altered("best")
     return ([altered] if altered else odd), files
 
 
@@ -166,14 +166,15 @@ def mean_square(evidence: Evidence) -> Finding:
         "first_dev_cost_over_mean_square": [min(first), max(first)] if first else None,
         "tolerance": TOLERANCE,
     }
-    good = f"In {len(seen)} runs the cost is a mean of squares."
+    good = f"In {all_of(seen)} runs the cost is a mean of squares."
     if first:
         good += (
             f" Before the first update, when the network predicts about zero, it is {min(first):.3f} to "
             f"{max(first):.3f} times the mean of the targets' squares."
         )
     good += f" The best one was computed again for {again} runs and agrees to {TOLERANCE:.1%}."
-    return every_run(seen, good, "No complete run has a dev example.", numbers)
+    finding = every_run(seen, good, "No complete run has a dev example.", numbers)
+    return unless_unseen(finding, again, "No dev cost could be computed again.")
 
 
 def _first_ratio(evidence: Evidence, run: Run) -> float | None:
@@ -196,4 +197,4 @@ def _targets_square(run: Run, song: SeenSong) -> float:
     for at in range(start, stop, 1 << 22):
         piece = song.normalised(at, min(at + (1 << 22), stop), run.of("song.scale"), run.of("song.offset"))
         total += float(np.square(piece, dtype=np.float64).sum())
-    return total / (stop - start)
+    return total / float(stop - start)

@@ -141,13 +141,11 @@ class _Predictor:
         generated = run.generated
         self.scale, self.offset = run.of("song.scale"), run.of("song.offset")
         self.recurrence = run.of("model.recurrence")
-        found = run.parameters("best" if generated["parameters"] == "best" else "last")
+        found = run.parameters("best" if generated["parameters"] == "best" else "last", generated["frame"])
         self.parameters = {name: tensor.astype(np.float64) for name, tensor in found.items()}
         # Normalised in float32, as in training, and then computed in float64.
         samples = seed.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
         self.seed = samples.astype(np.float64).reshape(1, generated["seq"], generated["frame"])
-        if self.parameters["input_to_hidden.W"].shape[0] != generated["frame"]:
-            raise RunError(f"{run.name}: its parameters take another frame than {generated['frame']} samples")
         self.first = predict(self.parameters, self.seed, self.recurrence)
 
     def levels(self, prediction: Floats) -> Floats:

@@ -140,15 +140,13 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, workload: Workload) -> 
     examples, batch = run.of("data.dev_examples"), run.of("data.batch")
     epoch = run.summary["best"]["epoch"]
     lines = [line for line in run.metrics.evaluations if line["epoch"] == epoch]
-    if not examples or not lines or lines[0]["dev_cost"] is None:
+    if not examples or not lines or lines[-1]["dev_cost"] is None:
         raise RunError(f"{run.name} has no dev cost, as it has no dev example")
     frame, seq = run.of("data.frame"), run.of("data.seq")
     workload.spend(float(run.parameter_count) * examples * seq, run)
-    parameters = run.parameters("best")
+    parameters = run.parameters("best", frame)
     per_evaluation = -(-examples // batch)
     order = fuel_order(examples, batch, DEV_SEED, epoch + 1)[-per_evaluation:]
-    if parameters["input_to_hidden.W"].shape[0] != frame:
-        raise RunError(f"{run.name}: its parameters take another frame than {frame} samples")
     costs = [_batch_costs(run, song, indices, parameters, recurrence) for indices in order]
     computed = {offset: float(np.mean([cost[offset] for cost in costs])) for offset in costs[0]}
     ways = {
@@ -157,7 +155,7 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, workload: Workload) -> 
         "sum over the sequence": float(seq),
         "sum over the example": float(frame * seq),
     }
-    return DevCost(epoch, float(lines[0]["dev_cost"]), recurrence, computed, ways)
+    return DevCost(epoch, float(lines[-1]["dev_cost"]), recurrence, computed, ways)
 
 
 def _batch_costs(

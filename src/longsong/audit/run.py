@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longsong.audit.fields import CONFIG, DEV, GENERATED, STATE, SUMMARY, UPDATE, Fields, require
+from longsong.audit.network import cell_of, expected_shapes, layers_of
 from longsong.audit.sound import Wav
 from longsong.errors import RunError
 from longsong.files import read_json, sha256_of
@@ -173,9 +174,22 @@ class Run:
         """Number of parameters, counted over the shapes."""
         return sum(prod(shape) for shape in self.shapes.values())
 
-    def parameters(self, which: str) -> dict[str, NDArray[Any]]:
-        """Read the parameters, ``best`` or ``last``, by name."""
-        return read_tensors(self.best_parameters if which == "best" else self.last_parameters)
+    def parameters(self, which: str, frame: int) -> dict[str, NDArray[Any]]:
+        """Read the parameters, ``best`` or ``last``, by name, for a network that takes and gives `frame` samples.
+
+        Raises
+        ------
+        RunError
+            The file cannot be read, or its shapes are not those of the run's network (FACTS section 4).
+        """
+        path = self.best_parameters if which == "best" else self.last_parameters
+        found = read_tensors(path)
+        due = expected_shapes(cell_of(found), frame, self.of("model.hidden"), layers_of(found))
+        odd = [name for name, shape in due.items() if name not in found or found[name].shape != shape]
+        if odd:
+            shape = found[odd[0]].shape if odd[0] in found else None
+            raise RunError(f"{path}: {odd[0]} has the shape {shape}, not {due[odd[0]]}; train again")
+        return found
 
     def sha256(self, path: Path) -> str:
         """Give a file's SHA-256, computed once in an audit."""

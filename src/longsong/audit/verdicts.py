@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Finding", "Seen", "Verdict", "as_coded", "every_run", "name_some", "others"]
+__all__ = ["Finding", "Seen", "Verdict", "all_of", "as_coded", "every_run", "name_some", "others", "unless_unseen"]
 
 _NAMED = 3
 
@@ -102,6 +102,28 @@ def every_run(seen: Sequence[Seen], good: str, nothing: str, numbers: dict[str, 
     return Finding(Verdict.REPRODUCED, good, counts, files)
 
 
+def unless_unseen(finding: Finding, seen: int, instead: str) -> Finding:
+    """Take a verdict back where nothing but the runs' own word is behind it.
+
+    Parameters
+    ----------
+    finding : Finding
+        What `every_run` found.
+    seen : int
+        Runs for which it was computed again.
+    instead : str
+        The sentence that says that it was for none.
+
+    Returns
+    -------
+    Finding
+        `finding`, but no evidence where it would be reproduced and `seen` is 0.
+    """
+    if seen or finding.verdict is not Verdict.REPRODUCED:
+        return finding
+    return Finding(Verdict.NO_EVIDENCE, instead, finding.numbers, finding.files)
+
+
 def as_coded(seen: Sequence[Seen], otherwise: str, nothing: str, numbers: dict[str, Any] | None = None) -> Finding:
     """Judge a way of the 2016 code: one run that does as it did is enough.
 
@@ -139,6 +161,11 @@ def name_some(seen: Sequence[Seen]) -> str:
     named = "; ".join(f"{one.run}: {one.says}" for one in seen[:_NAMED])
     more = len(seen) - _NAMED
     return f"{named}; and {more} more" if more > 0 else named
+
+
+def all_of(seen: Sequence[Seen]) -> str:
+    """Give, as ``12 of 12``, that all of `seen` bear a claim out."""
+    return f"{len(seen)} of {len(seen)}"
 
 
 def others(seen: Sequence[Seen]) -> str:

@@ -55,7 +55,16 @@ def altered(source: Path, target: Path, name: str, factor: float) -> Path:
 
 
 @pytest.mark.parametrize(
-    "name", ["probe:y_hat", "probe:cost", "grad:gru0.state_to_gates", "train_cost", "step_norm", "dev_cost", "final:hidden_to_output.b"]
+    "name",
+    [
+        "probe:y_hat",
+        "probe:cost",
+        "grad:gru0.state_to_gates",
+        "train_cost",
+        "step_norm",
+        "dev_cost",
+        "final:hidden_to_output.b",
+    ],
 )
 def test_a_number_that_is_off_is_noticed(tmp_path, name, capsys):
     path = altered(Path("tests/golden/gru_time.npz"), tmp_path / "off.npz", name, 1 + 1e-9)

@@ -81,9 +81,7 @@ def test_progress_is_told():
         assert told == [64, 128, 192]
 
 
-@given(
-    st.integers(-32768, 32766).flatmap(lambda low: st.tuples(st.just(low), st.integers(low + 1, 32767))), st.data()
-)
+@given(st.integers(-32768, 32766).flatmap(lambda low: st.tuples(st.just(low), st.integers(low + 1, 32767))), st.data())
 def test_rendering_undoes_the_normalisation(span, data):
     low, high = span
     samples = np.array(data.draw(st.lists(st.integers(low, high), min_size=1, max_size=50)), dtype=np.int16)

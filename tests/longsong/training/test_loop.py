@@ -241,9 +241,7 @@ def test_without_dev_examples_the_last_are_the_best(shards, tmp_path):
 
 def test_start_from_takes_the_best_parameters_of_another_run_of_another_song(whole, tmp_path):
     other = write_shards(tmp_path / "other", tune(9000, seed=5))
-    run = train(
-        other, tmp_path / "run", training=TrainingConfig(epochs=1, learning_rate=1e-12, start_from=str(whole))
-    )
+    run = train(other, tmp_path / "run", training=TrainingConfig(epochs=1, learning_rate=1e-12, start_from=str(whole)))
     theirs, ours = longsong.load_run(whole), longsong.load_run(run)
     torch.testing.assert_close(ours.parameters, theirs.parameters, rtol=0, atol=1e-6)
     with pytest.raises(ConfigError, match=r"2 gru layers of 8 with frames of 20"):

@@ -1,0 +1,144 @@
+"""What fits, what was chosen, and in what order (P03, P04, P08 to P10)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from longsong import grid as grid_module
+from longsong.config import DataConfig, ModelConfig
+from longsong.errors import ConfigError
+from longsong.estimate import Speed, measure_speed
+from longsong.grid import Choice, parse_shapes, plan_grid
+from longsong.reported import CODE_CONFIGURATIONS, FRAMES, SEQUENCES, SONG_SECONDS
+
+
+class LongSong:
+    """A song of a length, with no samples in it: planning reads none."""
+
+    sample_rate, digest = 16_000, "d"
+
+    def __init__(self, seconds: float) -> None:
+        from streams import Statistics
+
+        self.samples = round(seconds * self.sample_rate)
+        self.statistics = Statistics.of(np.array([-5, 5], dtype=np.int16))
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, key):
+        raise AssertionError("planning reads no sample")
+
+
+@pytest.fixture(autouse=True)
+def speeds(monkeypatch):
+    """One second for each step of each row, and how often it was asked for."""
+    asked = []
+
+    def speed(model, device):
+        asked.append((model.cell, model.hidden))
+        one = lambda rows, frame: rows * (1 + frame / 1e6)  # noqa: E731
+        return Speed(model, one, one, one, lambda data: data.batch)
+
+    monkeypatch.setattr(grid_module, "measure_speed", speed)
+    return asked
+
+
+def of_group(runs, group):
+    return [run for run in runs if run.group == group]
+
+
+def test_the_demo_runs_what_fits_of_two_lengths_and_lists_the_rest():
+    runs = plan_grid(LongSong(120), Choice("demo"))
+    grid = of_group(runs, "grid")
+    assert len(grid) == 35
+    left = {run.configuration.shape for run in grid if run.state == "left"}
+    assert left == {f"{frame}x{seq}" for frame in FRAMES[:-1] for seq in (50, 100)}
+    for run in grid:
+        fits = run.samples_needed <= 1_763_247
+        assert (run.state == "does not fit") == (not fits)
+        if run.state == "not chosen":
+            assert run.configuration.seq > 100
+            assert "--all" in run.reason
+            assert run.estimated_seconds > 0
+    (longest,) = [run for run in grid if run.configuration.shape == "40000x10000"]
+    assert longest.reason == "needs 25,000 s of song for one example; this one has 110 s to train on"
+
+
+def test_all_runs_the_longer_ones_too_the_cheapest_first():
+    runs = plan_grid(LongSong(120), Choice("demo", everything=True))
+    left = [run for run in runs if run.state == "left"]
+    assert not [run for run in runs if run.state == "not chosen"]
+    assert {run.configuration.seq for run in left} >= {50, 100, 1000, 4000, 10000}
+    seconds = [run.estimated_seconds for run in left]
+    assert seconds == sorted(seconds)
+
+
+def test_the_full_profile_on_the_song_of_2016_is_seventy_runs_less_what_cannot_be():
+    runs = plan_grid(LongSong(SONG_SECONDS), Choice("full"))
+    grid = of_group(runs, "grid")
+    assert len(grid) == 70
+    cannot = {run.configuration.shape for run in grid if run.state == "does not fit"}
+    assert cannot == {"40000x10000"}  # 40000x4000 is exactly one train example (FACTS section 2)
+    by_shape = {run.configuration.shape: run for run in grid if run.configuration.hidden == 199}
+    assert (by_shape["1000x100"].train_examples, by_shape["1000x100"].updates_per_epoch) == (1600, 13)
+    assert (by_shape["4000x50"].train_examples, by_shape["4000x50"].updates_per_epoch) == (800, 7)
+    assert (by_shape["40000x4000"].train_examples, by_shape["40000x4000"].dev_examples) == (1, 0)
+    assert (by_shape["4000x10000"].train_examples, by_shape["4000x10000"].dev_examples) == (4, 0)
+
+
+def test_three_cells_are_compared_on_three_shapes_with_three_seeds(speeds):
+    runs = plan_grid(LongSong(120), Choice("demo"))
+    comparison = of_group(runs, "comparison")
+    assert len(comparison) == 3 * (3 * 3 - 1)  # the grid has one GRU of each already
+    assert {run.configuration.shape for run in comparison} == {"1000x100", "4000x50", "1000x50"}
+    assert len({run.name for run in runs}) == len(runs)
+    for shape in ("1000x100", "4000x50", "1000x50"):
+        pairs = {(run.cell, run.seed) for run in runs if run.configuration.shape == shape}
+        assert pairs == {(cell, seed) for cell in ("gru", "lstm", "rnn") for seed in (1, 2, 3)}
+    assert sorted(speeds) == [("gru", 199), ("lstm", 199), ("rnn", 199)]  # each measured once
+
+
+def test_only_picks_and_compares_what_was_picked():
+    runs = plan_grid(LongSong(120), Choice("demo", only=("1000x1000", "40x50")))
+    left = {run.configuration.shape for run in runs if run.state == "left"}
+    assert left == {"1000x1000", "40x50"}
+    with pytest.raises(ConfigError, match="41x50 is not in this set"):
+        plan_grid(LongSong(120), Choice("demo", only=("41x50",)))
+
+
+def test_the_codes_own_configurations():
+    runs = plan_grid(LongSong(SONG_SECONDS), Choice("full", reported="code"))
+    assert {run.configuration for run in runs} == set(CODE_CONFIGURATIONS)
+    (odd,) = [run for run in runs if run.configuration.shape == "40x40000"]
+    assert (odd.configuration.batch, odd.configuration.epochs, odd.configuration.normalise) == (4, 120, "stdev")
+    assert odd.name == "code-40x40000-gru-256-s1"
+    assert odd.state == "left"
+
+
+def test_what_was_estimated_before_is_not_measured_again(speeds):
+    runs = plan_grid(LongSong(120), Choice("demo"), lambda name: 7.0)
+    assert speeds == []
+    assert {run.estimated_seconds for run in runs if run.state != "does not fit"} == {7.0}
+
+
+def test_shapes():
+    assert parse_shapes("1000x100, 40X50") == ("1000x100", "40x50")
+    for wrong in ("1000", "1000x", "x5", "a x b", "1x2x3", "-1x5", "", ","):
+        with pytest.raises(ConfigError):
+            parse_shapes(wrong)
+
+
+@pytest.mark.parametrize("values", [{"profile": "tiny"}, {"profile": "demo", "reported": "blog"}, {"profile": "demo", "widths": (0,)}])
+def test_choices_that_cannot_be(values):
+    with pytest.raises(ConfigError):
+        Choice(**values)
+
+
+def test_estimates_grow_with_the_work():
+    speed = measure_speed(ModelConfig(cell="rnn", hidden=8), "cpu")
+    small, long = DataConfig(40, 50), DataConfig(40, 5000)
+    assert 0 < speed.training_seconds(small, 10, 2, 1) < speed.training_seconds(small, 1000, 200, 1)
+    assert speed.training_seconds(small, 10, 2, 1) < speed.training_seconds(small, 10, 2, 30)
+    assert 0 < speed.generation_seconds(small, 480_000) < speed.generation_seconds(long, 480_000)

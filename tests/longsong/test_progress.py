@@ -1,0 +1,91 @@
+"""Progress: plain lines in a log, a bar on a terminal, and nothing where nothing is wanted."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from longsong import progress
+from longsong.progress import Progress
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def test_a_log_gets_a_line_now_and_then_with_the_time_left(clock, capsys):
+    with Progress("training", 100, "updates") as shown:
+        for second in range(1, 26):
+            clock.now += 1
+            shown.advance(2, f"cost {second}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "training: 20 of 100 updates (20 %), 40 s left, cost 10",
+        "training: 40 of 100 updates (40 %), 30 s left, cost 20",
+    ]
+
+
+def test_what_an_earlier_start_did_does_not_count_as_speed(clock, capsys):
+    with Progress("training", 100, "updates") as shown:
+        shown.resume_at(80)
+        clock.now += 10
+        shown.advance(10)
+    assert capsys.readouterr().err == "training: 90 of 100 updates (90 %), 10 s left\n"
+
+
+def test_without_a_total_there_is_no_time_left(clock, capsys):
+    with Progress("reading", None, "samples") as shown:
+        clock.now += 11
+        shown.update(5e6)
+    assert capsys.readouterr().err == "reading: 5.0 M samples\n"
+
+
+def test_quiet_is_quiet(clock, capsys):
+    with Progress("training", 10, "updates", quiet=True) as shown:
+        clock.now += 100
+        shown.advance(5)
+        shown.say("hello")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_gets_a_bar():
+    code = (
+        "import sys, time; sys.path[:0] = ['src', '.']\n"
+        "from longsong.progress import Progress\n"
+        "with Progress('training', 4, 'updates') as shown:\n"
+        "    for n in range(4):\n"
+        "        shown.advance(1, f'cost {n}')\n"
+        "        time.sleep(0.15)\n"
+        "    shown.say('a line')\n"
+    )
+    parent, child = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", code], stderr=child, timeout=60, env=os.environ | {"TERM": "xterm"})
+    os.close(child)
+    text = b""
+    while True:
+        try:
+            piece = os.read(parent, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(parent)
+    assert done.returncode == 0
+    for words in (b"training", b"100%", b"cost 3", b"a line"):
+        assert words in text

@@ -1,0 +1,30 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+
+from longsong.units import human_bytes, human_count, human_time
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0 s"), (9.94, "9.9 s"), (9.96, "10 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"),
+     (3599.6, "1 h 0 min"), (10889, "3 h 1 min"), (4e6, "1,111 h 6 min")],
+)  # fmt: skip
+def test_time(seconds, text):
+    assert human_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1.5 * 2**20, "1.5 MiB"), (2**42, "4.0 TiB")]
+)
+def test_bytes(count, text):
+    assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0"), (12345, "12,345"), (0.5, "0.5"), (174_224_000, "174.2 M"), (2e9, "2.0 G"), (3e12, "3.0 T")]
+)
+def test_count(count, text):
+    assert human_count(count) == text
