@@ -1,0 +1,153 @@
+"""The parts that the checks are made of: intervals, the search for the seed, counts of examples, claims."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from longsong.audit.claims import load_claims
+from longsong.audit.ledger import CHECKS
+from longsong.audit.revaluate import fuel_order
+from longsong.audit.song import examples_that_fit
+from longsong.audit.sound import Wav, seed_left_in, similarity
+from longsong.audit.statistics import paired, t_quantile
+from longsong.audit.verdicts import Seen, Verdict, as_coded, every_run, unless_unseen
+from longsong.errors import ConfigError, RunError
+from streams import ArraySong, ShuffledScheme, Windows
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.7062), (2, 4.3027), (3, 3.1824), (4, 2.7764), (9, 2.2622), (30, 2.0423)]
+)
+def test_quantiles_of_student(freedom: int, quantile: float) -> None:
+    """Against the printed tables."""
+    assert t_quantile(0.975, freedom) == pytest.approx(quantile, abs=5e-5)
+
+
+def test_interval_of_paired_differences() -> None:
+    found = paired([1.0, 2.0, 3.0])
+    assert (found.mean, found.spread) == (2.0, 1.0)
+    assert found.high - found.mean == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
+    assert not found.excludes_zero
+    assert paired([1.0, 1.1, 1.2]).excludes_zero
+    assert paired([-1.0, -1.1, -1.2]).excludes_zero
+    with pytest.raises(ConfigError, match="not 1"):
+        paired([1.0])
+
+
+@given(
+    st.integers(1, 6),
+    st.integers(1, 6),
+    st.integers(1, 40),
+    st.integers(0, 30),
+    st.integers(0, 200),
+    st.integers(1, 200),
+)
+def test_examples_are_counted_as_windows_counts_them(
+    frame: int, seq: int, hop: int, start: int, length: int, samples: int
+) -> None:
+    """The audit's arithmetic and that of the data layer are written apart, and agree."""
+    start, stop = min(start, samples), min(start + length, samples)
+    if stop <= start:
+        return
+    song = ArraySong(np.arange(samples, dtype=np.int16), 16_000)
+    windows = Windows(song, frame=frame, seq=seq, hop=hop, start=start, stop=stop, normalise="none")
+    assert examples_that_fit(frame, seq, start, stop, samples, hop) == len(windows)
+
+
+@given(st.integers(1, 400), st.integers(1, 130), st.integers(0, 2**32 - 1), st.integers(1, 4))
+def test_order_is_that_of_the_data_layer(examples: int, batch: int, seed: int, epochs: int) -> None:
+    scheme = ShuffledScheme(examples, batch, seed)
+    due = [indices for epoch in range(epochs) for indices in scheme.mini_batches(epoch)]
+    found = fuel_order(examples, batch, seed, epochs)
+    assert len(found) == len(due)
+    assert all(np.array_equal(a, b) for a, b in zip(found, due, strict=True))
+
+
+@given(st.integers(0, 40), st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_seed_is_found_to_the_frame(frames: int, lag: int, number: int) -> None:
+    random = np.random.default_rng(number)
+    seed = random.integers(-3000, 3000, 60 * 8).astype(np.int16)
+    made = random.integers(-3000, 3000, 900).astype(np.int16)
+    wav = np.concatenate([seed[lag : lag + frames * 8], made])
+    assert seed_left_in(wav, seed, 8) == frames * 8
+
+
+def test_silence_is_no_seed_left_in() -> None:
+    silence = np.zeros(400, np.int16)
+    assert seed_left_in(silence, silence, 40) == 0
+    music = np.arange(400, dtype=np.int16)
+    left = np.concatenate([np.zeros(40, np.int16), music])
+    assert seed_left_in(left, np.concatenate([np.zeros(40, np.int16), music]), 40) == 400
+
+
+def test_frame_found_across_two_samples_is_none() -> None:
+    """The bytes of a frame may stand in the seed at an odd address: that is no sample of it."""
+    wav = np.array([0x0100, 0x0302], np.int16)
+    seed = np.frombuffer(b"\xff\x00\x01\x02\x03\xff", "<i2").astype(np.int16)
+    assert seed_left_in(wav, seed, 2) == 0
+
+
+def test_similarity_does_not_depend_on_the_level() -> None:
+    seed = np.random.default_rng(1).integers(-3000, 3000, 500).astype(np.int16)
+    assert similarity((seed // 2).astype(np.int16), seed) > 0.99
+    assert similarity(-seed, seed) < -0.99
+    assert similarity(np.full(500, 7, np.int16), seed) == 0.0
+
+
+def test_wav_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="longsong generate"):
+        Wav.open(tmp_path / "none.wav")
+    (tmp_path / "a.wav").write_bytes(b"RIFFnothing")
+    with pytest.raises(RunError, match="no wav"):
+        Wav.open(tmp_path / "a.wav")
+    with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(8))
+    with pytest.raises(RunError, match="2 channels"):
+        _ = Wav.open(tmp_path / "stereo.wav").data
+
+
+def test_rules() -> None:
+    good, bad = Seen("a", True, "fine"), Seen("b", False, "broken by 3")
+    assert every_run([], "yes", "nothing").verdict is Verdict.NO_EVIDENCE
+    assert every_run([good], "yes", "nothing").verdict is Verdict.REPRODUCED
+    broken = every_run([good, bad], "yes", "nothing")
+    assert broken.verdict is Verdict.DIFFERS
+    assert "b: broken by 3" in broken.text
+    assert broken.numbers == {"runs": 2, "runs_that_break_it": 1}
+    assert as_coded([], "no", "nothing").verdict is Verdict.NO_EVIDENCE
+    assert as_coded([bad], "no", "nothing").verdict is Verdict.DIFFERS
+    assert as_coded([good, bad], "no", "nothing").verdict is Verdict.REPRODUCED
+    assert unless_unseen(every_run([good], "yes", ""), 0, "word only").verdict is Verdict.NO_EVIDENCE
+    assert unless_unseen(broken, 0, "word only").verdict is Verdict.DIFFERS
+
+
+def test_every_claim_has_a_check_and_every_check_a_claim() -> None:
+    ids = [claim.id for claim in load_claims()]
+    assert ids == [f"P{n:02}" for n in range(1, 17)] + [f"D{n:02}" for n in range(1, 16)]
+    assert list(CHECKS) == ids
+    assert len(set(CHECKS.values())) == len(CHECKS)
+
+
+@pytest.mark.parametrize("claim", load_claims(), ids=lambda claim: claim.id)
+def test_commands_show_the_evidence(claim: object, honest: Path, song: Path) -> None:
+    """Each command of claims.toml runs as printed, and prints something."""
+    command = claim.command(runs=str(honest), run=str(honest / "40x50-gru-199-s1"), shards=str(song))
+    command = command.replace("python -c", f"{shlex.quote(sys.executable)} -c")
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False, timeout=60,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "src:."}, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
