@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from longsong.config import (
     Cell,
@@ -32,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser().parse_args(words)
     arguments.words = ["longsong", *words]
+    # OpenMP's threads wait for each other by spinning. By default for so long that on a machine whose cores have
+    # other work too an update takes ten times as long and more (docs/LOG.md); read when torch is first imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     # Imported here, so that --help needs nothing but the standard library.
     from streams.errors import StreamsError
 
@@ -48,8 +53,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _FAILED
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong in one line, and exit with the status of bad input."""
+        self.exit(_BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="longsong",
         description="Teach a recurrent network one long song, frame by frame, and make 30 seconds of new sound.",
     )
@@ -118,10 +131,28 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--normalise", choices=get_args(Normalise), default="minmax", help="default: %(default)s")
     add("--train-samples", type=int, metavar="N", help="of the train split (default: 0.918 of the song)")
     add("--learning-rate", type=float, default=training.learning_rate, metavar="X", help="default: %(default)s")
-    add("--lr-decay", type=float, default=training.lr_decay, metavar="X", help="factor of an epoch (default: %(default)s)")
+    add(
+        "--lr-decay",
+        type=float,
+        default=training.lr_decay,
+        metavar="X",
+        help="factor of an epoch (default: %(default)s)",
+    )
     add("--rmsprop-decay", type=float, default=training.rmsprop_decay, metavar="X", help="default: %(default)s")
-    add("--step-clip", type=float, default=training.step_clip, metavar="X", help="largest step norm (default: %(default)s)")
-    add("--init-width", type=float, default=model.init_width, metavar="X", help="of the first weights (default: %(default)s)")
+    add(
+        "--step-clip",
+        type=float,
+        default=training.step_clip,
+        metavar="X",
+        help="largest step norm (default: %(default)s)",
+    )
+    add(
+        "--init-width",
+        type=float,
+        default=model.init_width,
+        metavar="X",
+        help="of the first weights (default: %(default)s)",
+    )
     add("--start-from", type=Path, metavar="RUN", help="begin with the best parameters of another run")
     add("--as-coded", choices=("recurrence",), action="append", default=[], help="do this as the 2016 code did (D01)")
     add("--device", choices=get_args(Device), default=execution.device, help="default: %(default)s")
@@ -221,7 +252,8 @@ def _section(kind: Any, a: argparse.Namespace, **instead: Any) -> Any:
 
 
 def _generate(a: argparse.Namespace) -> None:
-    from longsong.runs import generate_into, load_run
+    from longsong.generated import generate_into
+    from longsong.runs import load_run
 
     run = load_run(a.run_folder, which=a.parameters, device=a.device)
     seed = run.wav_seed(a.seed_wav) if a.seed_wav is not None else run.song_seed(a.seed_example)

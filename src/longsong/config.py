@@ -244,9 +244,7 @@ class RunConfig:
     @property
     def name(self) -> str:
         """A name that tells runs of one song apart: ``1000x100-gru-199-s1``."""
-        name = (
-            f"{self.data.frame}x{self.data.seq}-{self.model.cell}-{self.model.hidden}-s{self.training.seed}"
-        )
+        name = f"{self.data.frame}x{self.data.seq}-{self.model.cell}-{self.model.hidden}-s{self.training.seed}"
         return name if self.model.recurrence == "time" else f"{name}-as-coded-recurrence"
 
     @property

@@ -67,9 +67,7 @@ class Speed:
     generation: _Cost
     micro_batch: Callable[[DataConfig], int]
 
-    def training_seconds(
-        self, data: DataConfig, train_examples: int, dev_examples: int, epochs: int
-    ) -> float:
+    def training_seconds(self, data: DataConfig, train_examples: int, dev_examples: int, epochs: int) -> float:
         """Estimate all epochs, with an evaluation before the first and after each."""
         rows = self.micro_batch(data)
         train = self._epoch(self.training, data, train_examples, rows)
@@ -81,9 +79,7 @@ class Speed:
         frames = ceil(samples / data.frame)
         front = min(frames, data.seq)  # rows of the wavefront, but at its two ends
         whole = frames + data.seq - front
-        return whole * self.generation(front, data.frame) + front * self.generation(
-            ceil(front / 2), data.frame
-        )
+        return whole * self.generation(front, data.frame) + front * self.generation(ceil(front / 2), data.frame)
 
     @staticmethod
     def _epoch(cost: _Cost, data: DataConfig, examples: int, rows: int) -> float:

@@ -96,9 +96,7 @@ def write_json(path: Path, obj: Any) -> None:
     try:
         text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
-        raise RunError(
-            f"{path} cannot be written: {error}; give null where a number is not finite"
-        ) from error
+        raise RunError(f"{path} cannot be written: {error}; give null where a number is not finite") from error
     write_text(path, text + "\n")
 
 
@@ -135,9 +133,7 @@ def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
     try:
         found = json.loads(content)
     except ValueError as error:  # undecodable bytes are a ValueError too
-        raise RunError(
-            f"{path} is cut short or not JSON ({len(content)} bytes: {error}); make it again"
-        ) from error
+        raise RunError(f"{path} is cut short or not JSON ({len(content)} bytes: {error}); make it again") from error
     kind = found.get("format") if isinstance(found, dict) else None
     if not isinstance(found, dict) or kind != format:
         raise RunError(f"{path} is of format {kind!r}, not {format!r}; check that it is the right file")
@@ -146,8 +142,7 @@ def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
         raise RunError(f"{path} has the version {held!r}, which is none; make it again")
     if held > version:
         raise RunError(
-            f"{path} was written by a newer version ({format} {held}; this one reads up to {version}); "
-            "update longsong"
+            f"{path} was written by a newer version ({format} {held}; this one reads up to {version}); update longsong"
         )
     return found
 

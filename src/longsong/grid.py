@@ -20,6 +20,7 @@ from longsong.config import (
 )
 from longsong.errors import ConfigError, SpaceError
 from longsong.estimate import Speed, measure_speed
+from longsong.generated import GENERATED_SECONDS
 from longsong.reported import (
     CODE_CONFIGURATIONS,
     LAYERS,
@@ -29,7 +30,6 @@ from longsong.reported import (
     Configuration,
     post_configurations,
 )
-from longsong.runs import GENERATED_SECONDS
 
 __all__ = ["PROFILES", "Choice", "PlannedRun", "Profile", "ReportedSet", "State", "parse_shapes", "plan_grid"]
 
@@ -207,9 +207,7 @@ def plan_grid(
     profile = PROFILES[chosen.profile]
     widths = chosen.widths or profile.widths
     if chosen.reported == "code":
-        configurations = [
-            c for c in CODE_CONFIGURATIONS if chosen.widths is None or c.hidden in chosen.widths
-        ]
+        configurations = [c for c in CODE_CONFIGURATIONS if chosen.widths is None or c.hidden in chosen.widths]
     else:
         configurations = post_configurations(widths)
     _refuse_unknown(chosen.only, configurations)
@@ -222,9 +220,7 @@ def plan_grid(
     if chosen.reported == "post":
         runs = grid + [estimates.of(run) for run in _comparison(grid, profile, widths[0])]
     order = ("left", "not chosen", "does not fit")
-    return sorted(
-        runs, key=lambda run: (order.index(run.state), run.estimated_seconds or run.samples_needed, run.name)
-    )
+    return sorted(runs, key=lambda run: (order.index(run.state), run.estimated_seconds or run.samples_needed, run.name))
 
 
 def _refuse_unknown(only: Sequence[str] | None, configurations: list[Configuration]) -> None:
@@ -252,11 +248,7 @@ def _planned(song: streams.Song, chosen: Choice, profile: Profile, c: Configurat
         )
     elif chosen.only is not None and c.shape not in chosen.only:
         state, reason = "not chosen", "not in --only"
-    elif (
-        chosen.reported == "post"
-        and c.seq not in profile.sequences
-        and not (chosen.everything or chosen.only)
-    ):
+    elif chosen.reported == "post" and c.seq not in profile.sequences and not (chosen.everything or chosen.only):
         state, reason = "not chosen", f"a longer sequence than profile {chosen.profile} runs; --all runs it"
     prefix = "code-" if chosen.reported == "code" else ""
     name = f"{prefix}{c.shape}-gru-{c.hidden}-s1"
@@ -279,9 +271,7 @@ def _comparison(grid: list[PlannedRun], profile: Profile, width: int) -> list[Pl
                 if (cell, seed) == (base.cell, base.seed):
                     continue
                 name = f"{base.configuration.shape}-{cell}-{width}-s{seed}"
-                runs.append(
-                    replace(base, name=name, cell=cell, seed=seed, group="comparison", estimated_seconds=None)
-                )
+                runs.append(replace(base, name=name, cell=cell, seed=seed, group="comparison", estimated_seconds=None))
     return runs
 
 

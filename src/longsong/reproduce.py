@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import streams
 from longsong.errors import LongsongError, RunError
 from longsong.files import os_errors_named, read_json, write_json, write_text
+from longsong.generated import generate_into, is_generated
 from longsong.grid import PROFILES, Choice, PlannedRun, plan_grid
-from longsong.runs import generate_into, is_generated, load_run
+from longsong.runs import load_run
 from longsong.training import train
 from longsong.training.record import read_summary
 from longsong.units import human_time
@@ -181,9 +182,7 @@ class _Grid:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path} is altered ({error!r}); remove it and start again") from error
         if digest != self.song["digest"]:
-            raise RunError(
-                f"{self.out} holds runs of another song ({name}); give another --out, or remove that folder"
-            )
+            raise RunError(f"{self.out} holds runs of another song ({name}); give another --out, or remove that folder")
         return runs
 
     def _as_it_stands(self, run: PlannedRun) -> PlannedRun:

@@ -16,29 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 import streams
 from longsong.config import Device, choice, finite, whole
 from longsong.errors import AudioError, ConfigError, RunError
-from longsong.files import read_json, sha256_of, write_json
-from longsong.generation import Level, generate_carry, generate_post, render
+from longsong.generated import GENERATED_SECONDS, Generated
+from longsong.generation import generate_carry, generate_post, render
 from longsong.model import Network
-from longsong.progress import Progress
-from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
 from longsong.training.device import DTYPES, find_device
-from longsong.training.monitors import log_audio
 from longsong.training.record import RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
 
-__all__ = ["GENERATED_SECONDS", "Generated", "Mode", "Run", "Seed", "Which", "generate_into",
-    "is_generated",
-    "load_run", "write_generated"]
+__all__ = ["Mode", "Run", "Seed", "Which", "load_run"]
 
 Mode = Literal["post", "carry"]
 Which = Literal["best", "last"]
-
-GENERATED_SECONDS = 30.0
-"""The fixed length that the post generates (P15)."""
-
-_FORMAT, _VERSION = "longsong.generated", 1
-_WAV = "generated.wav"
 
 _MODES: dict[Mode, Callable[..., torch.Tensor]] = {"post": generate_post, "carry": generate_carry}
 
@@ -57,23 +46,6 @@ class Seed:
 
     frames: NDArray[np.float32]
     origin: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Generated:
-    """What was generated.
-
-    Attributes
-    ----------
-    samples : ndarray, shape (samples,), int16
-    level : Level
-    record : dict
-        How it was made, for ``generated.json``.
-    """
-
-    samples: NDArray[np.int16]
-    level: Level
-    record: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -143,9 +115,7 @@ class Run:
         shards = Path(self.record.song["shards"])
         splits = Splits.open(shards, self.record.data)
         if splits.song.digest != self.record.song["digest"]:
-            raise RunError(
-                f"{shards} holds another song than {self.folder} was trained on; put that song back"
-            )
+            raise RunError(f"{shards} holds another song than {self.folder} was trained on; put that song back")
         source = "dev" if len(splits.dev) else "train"
         windows = splits.dev if len(splits.dev) else splits.train
         if example >= len(windows):
@@ -287,9 +257,7 @@ def load_run(folder: Path | str, *, which: Which = "best", device: Device | None
     record = read_record(folder)
     summary = read_summary(folder)
     if summary is None:
-        raise RunError(
-            f"{folder} is not trained to its end; start its training again, it goes on where it stopped"
-        )
+        raise RunError(f"{folder} is not trained to its end; start its training again, it goes on where it stopped")
     network = Network(record.model, record.data.frame)
     if which == "best":
         parameters = checkpoints.load_best(folder, network, summary["best"]["sha256"])
@@ -305,66 +273,3 @@ def load_run(folder: Path | str, *, which: Which = "best", device: Device | None
     where = find_device(device)
     dtype = DTYPES[record.execution.precision]
     return Run(folder, record, network, parameters.to(where, dtype), which, epoch, where)
-
-
-def write_generated(generated: Generated, wav: Path) -> None:
-    """Write a generation as `wav`, and beside it how it was made, under the same name with ``.json``."""
-    from longsong.audio import write_wav
-
-    write_wav(wav, generated.samples, generated.record["sample_rate"])
-    record = {"format": _FORMAT, "version": _VERSION, **generated.record, "sha256": sha256_of(wav)}
-    write_json(wav.with_suffix(".json"), record)
-
-
-def generate_into(
-    run: Run,
-    wav: Path | None = None,
-    *,
-    seconds: float = GENERATED_SECONDS,
-    seed: Seed | None = None,
-    mode: Mode = "post",
-    quiet: bool = False,
-    label: str = "generating",
-) -> tuple[Path, Generated]:
-    """Generate, and write the sound and how it was made.
-
-    Parameters
-    ----------
-    run : Run
-    wav : Path or None
-        File to write; None for ``generated.wav`` in the run's folder, which its TensorBoard gets too.
-    seconds, seed, mode
-        As for `Run.generate`.
-    quiet : bool
-        Report no progress.
-    label : str
-        What the progress is called.
-
-    Returns
-    -------
-    Path
-        The file.
-    Generated
-    """
-    target = run.folder / _WAV if wav is None else wav
-    if target.suffix.lower() != ".wav":
-        raise ConfigError(f"output is {target}; give a name that ends in .wav")
-    rate = run.record.song["sample_rate"]
-    finite("seconds", seconds, above=0)
-    require_space(target, round(seconds * rate) * 2)
-    with Progress(label, round(seconds * rate), "samples", quiet=quiet) as progress:
-        generated = run.generate(seconds, seed=seed, mode=mode, on_samples=progress.update)
-    write_generated(generated, target)
-    if wav is None:
-        log_audio(run.folder, generated.samples, rate, generated.record["epoch"])
-    return target, generated
-
-
-def is_generated(folder: Path) -> bool:
-    """Say whether a run's folder holds what was generated from it, whole."""
-    wav = folder / _WAV
-    try:
-        record = read_json(wav.with_suffix(".json"), _FORMAT, _VERSION)
-        return bool(record.get("sha256") == sha256_of(wav))
-    except RunError:
-        return False

@@ -10,7 +10,7 @@ from longsong.config import DataConfig, ModelConfig
 from longsong.errors import ConfigError
 from longsong.estimate import Speed, measure_speed
 from longsong.grid import Choice, parse_shapes, plan_grid
-from longsong.reported import CODE_CONFIGURATIONS, FRAMES, SEQUENCES, SONG_SECONDS
+from longsong.reported import CODE_CONFIGURATIONS, FRAMES, SONG_SECONDS
 
 
 class LongSong:
@@ -130,7 +130,9 @@ def test_shapes():
             parse_shapes(wrong)
 
 
-@pytest.mark.parametrize("values", [{"profile": "tiny"}, {"profile": "demo", "reported": "blog"}, {"profile": "demo", "widths": (0,)}])
+@pytest.mark.parametrize(
+    "values", [{"profile": "tiny"}, {"profile": "demo", "reported": "blog"}, {"profile": "demo", "widths": (0,)}]
+)
 def test_choices_that_cannot_be(values):
     with pytest.raises(ConfigError):
         Choice(**values)

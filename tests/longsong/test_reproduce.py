@@ -41,7 +41,12 @@ def test_every_configuration_is_trained_generated_from_and_reported(done):
         summary = json.loads((folder / "summary.json").read_text())
         assert summary["epochs"] == 30
         with wave.open(str(folder / "generated.wav")) as wav:
-            assert (wav.getnframes(), wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (480_000, 16_000, 1, 2)
+            assert (wav.getnframes(), wav.getframerate(), wav.getnchannels(), wav.getsampwidth()) == (
+                480_000,
+                16_000,
+                1,
+                2,
+            )
         made = json.loads((folder / "generated.json").read_text())
         assert made["sha256"] == sha256_of(folder / "generated.wav")
         assert made["seed"]["source"] == "dev"

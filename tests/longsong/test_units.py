@@ -24,7 +24,8 @@ def test_bytes(count, text):
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0"), (12345, "12,345"), (0.5, "0.5"), (174_224_000, "174.2 M"), (2e9, "2.0 G"), (3e12, "3.0 T")]
+    ("count", "text"),
+    [(0, "0"), (12345, "12,345"), (0.5, "0.5"), (174_224_000, "174.2 M"), (2e9, "2.0 G"), (3e12, "3.0 T")],
 )
 def test_count(count, text):
     assert human_count(count) == text

@@ -115,9 +115,7 @@ def measure_parity(path: Path, micro_batch: int | None = None) -> Parity:
         raise GoldenFileError(f"{path} is not a golden file: it has no {error}") from error
 
 
-def _measure(
-    name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], micro_batch: int | None
-) -> Parity:
+def _measure(name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], micro_batch: int | None) -> Parity:
     model = ModelConfig(
         cell=meta["cell"], hidden=meta["hidden"], layers=meta["layers"], recurrence=meta["recurrence_axis"]
     )
@@ -181,9 +179,7 @@ def _training(
 
     def evaluate() -> None:
         dev_costs.append(updater.evaluate(batches(dev, n_train, dev_order))[0])
-        each.append(
-            [updater.cost(*(part[i : i + 1] for part in examples)) for i in range(n_train, n_train + n_dev)]
-        )
+        each.append([updater.cost(*(part[i : i + 1] for part in examples)) for i in range(n_train, n_train + n_dev)])
 
     evaluate()
     for _ in range(meta["epochs"]):

@@ -60,9 +60,7 @@ class Network:
     def named(self, flat: Tensor) -> dict[str, Tensor]:
         """Give the parameters of the vector `flat`, shape (size,), by name, as views of it."""
         pieces: tuple[Tensor, ...] = flat.split(self._sizes)  # type: ignore[no-untyped-call]
-        return {
-            name: piece.view(shape) for piece, (name, shape) in zip(pieces, self.shapes.items(), strict=True)
-        }
+        return {name: piece.view(shape) for piece, (name, shape) in zip(pieces, self.shapes.items(), strict=True)}
 
     def flat(self, named: Parameters) -> Tensor:
         """Give parameters by name as one new vector, shape (size,)."""
@@ -123,9 +121,7 @@ class Network:
             e = state[0]
         return self.decode(p, e), after
 
-    def steps(
-        self, p: Parameters, x: Tensor, states: list[State] | None = None
-    ) -> tuple[Tensor, list[State]]:
+    def steps(self, p: Parameters, x: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[State]]:
         """Run over a whole sequence, layer by layer.
 
         Parameters

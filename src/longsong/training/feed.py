@@ -34,9 +34,7 @@ def tensors(
     for inputs, _ in batches:
         buffer = inputs.base
         if buffer is None or buffer.shape[1] != inputs.shape[1] + 1:
-            raise ValueError(
-                "inputs and targets must be views of one buffer of shape (batch, seq + 1, frame)"
-            )
+            raise ValueError("inputs and targets must be views of one buffer of shape (batch, seq + 1, frame)")
         # A copy even where nothing changes: torch's own memory is aligned alike in every process, and the
         # last bits of a matrix product may depend on that.
         frames = torch.from_numpy(buffer).to(device=device, dtype=dtype, copy=True)

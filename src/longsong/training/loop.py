@@ -9,39 +9,35 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
 import torch
 
-from longsong.config import ExecutionConfig, RunConfig
-from longsong.errors import CheckpointError, ConfigError, NotFiniteError, RunError
+from longsong.config import RunConfig
+from longsong.errors import CheckpointError, NotFiniteError
 from longsong.files import os_errors_named, sha256_of
 from longsong.model import Network
 from longsong.progress import Progress
 from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Best, Checkpoint
-from longsong.training.device import DTYPES, available_threads, device_name, find_device
+from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.feed import tensors
 from longsong.training.metrics import read_metrics
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
-from longsong.training.plan import choose_micro_batch, free_memory
-from longsong.training.record import RunRecord, read_record, read_summary, write_summary
+from longsong.training.preparation import initial_parameters, record_of
+from longsong.training.record import RunRecord, read_summary, write_summary
 from longsong.training.splits import Splits
 from longsong.training.updater import Updater
-from longsong.version import __version__
 
 __all__ = ["train"]
 
 _SECONDS_BETWEEN_CHECKPOINTS = 300.0
 
 
-def train(
-    config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False, label: str = "training"
-) -> Path:
+def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False, label: str = "training") -> Path:
     """Train a run, or go on with it where it stopped; nothing is done where it is complete.
 
     Parameters
@@ -71,7 +67,7 @@ def train(
     run = config.folder
     splits = Splits.open(config.shards, config.data)
     network = Network(config.model, config.data.frame)
-    record = _record(config, splits, network, command)
+    record = record_of(config, splits, network, command)
     if read_summary(run) is not None:
         return run
     torch.set_num_threads(record.execution.threads or available_threads())
@@ -83,53 +79,6 @@ def train(
         record.write(run)
     _Training(run, record, splits, network, config, quiet=quiet, label=label).complete()
     return run
-
-
-def _record(config: RunConfig, splits: Splits, network: Network, command: Sequence[str]) -> RunRecord:
-    """Give the record of the run: as it stands in its folder, if it was started, else a new one."""
-    asked = RunRecord(
-        song=splits.song_record(config.shards),
-        data=splits.data,
-        counts=splits.counts,
-        model=config.model,
-        training=config.training,
-        parameters=network.size,
-        execution=config.execution,
-        machine={},
-        made_by={"longsong": __version__, "command": list(command)},
-    )
-    run = config.folder
-    if (run / "config.json").exists():
-        record = read_record(run)
-        record.refuse_another(asked, run)
-        _refuse_other_execution(record.execution, config.execution, run)
-        find_device(record.execution.device)
-        return record
-    if run.is_dir() and any(run.iterdir()):
-        raise RunError(f"{run} is not empty and holds no run; give another --out")
-    device = find_device(config.execution.device)
-    itemsize = DTYPES[config.execution.precision].itemsize
-    fits = choose_micro_batch(splits.data, config.model, itemsize, free_memory(device))
-    execution = replace(
-        config.execution,
-        device="cuda" if device.type == "cuda" else "cpu",
-        threads=config.execution.threads or available_threads(),
-        micro_batch=config.execution.micro_batch or fits,
-    )
-    machine = {"device_name": device_name(device), "torch": torch.__version__}
-    return replace(asked, execution=execution, machine=machine)
-
-
-def _refuse_other_execution(kept: ExecutionConfig, asked: ExecutionConfig, run: Path) -> None:
-    """Raise where the user asks for another way of computing than the run was started with."""
-    default = ExecutionConfig()
-    for name, value in asked.to_json().items():
-        was = getattr(kept, name)
-        if value not in (getattr(default, name), was):
-            raise CheckpointError(
-                f"{run} was started with {name.replace('_', '-')} {was}, and {value} is asked for; "
-                "go on without that option, or give another --out"
-            )
 
 
 class _Training:
@@ -175,7 +124,7 @@ class _Training:
         if latest is None:
             return Checkpoint(
                 song_digest=self.splits.song.digest,
-                parameters=_initial_parameters(self.record, self.network),
+                parameters=initial_parameters(self.record, self.network),
                 mean_square=torch.zeros(self.network.size, dtype=torch.float64),
                 learning_rate=self.record.training.learning_rate,
                 starts=0,
@@ -325,26 +274,6 @@ class _Training:
                 "metrics_sha256": sha256_of(self.run / "metrics.jsonl"),
             },
         )
-
-
-def _initial_parameters(record: RunRecord, network: Network) -> torch.Tensor:
-    """Draw the parameters before the first update, or take another run's best ones."""
-    source = record.training.start_from
-    if source is None:
-        return network.initial_parameters(record.training.seed)
-    other = read_record(Path(source))
-    if (other.model.cell, other.model.hidden, other.model.layers, other.data.frame) != (
-        record.model.cell,
-        record.model.hidden,
-        record.model.layers,
-        record.data.frame,
-    ):
-        raise ConfigError(
-            f"start-from {source} is a run of {other.model.layers} {other.model.cell} layers of {other.model.hidden} "
-            f"with frames of {other.data.frame}; its parameters fit no other shape, give the same --cell, --hidden, "
-            "--layers and --frame"
-        )
-    return checkpoints.load_best(Path(source), network)
 
 
 @contextmanager

@@ -110,9 +110,7 @@ class Monitors:
             },
         )
 
-    def dev(
-        self, *, epoch: int, update: int, cost: float | None, batches: int, examples: int, best: bool
-    ) -> None:
+    def dev(self, *, epoch: int, update: int, cost: float | None, batches: int, examples: int, best: bool) -> None:
         """Record an evaluation on the dev split; `cost` is None where it is empty."""
         self._line(
             kind="dev",

@@ -180,7 +180,7 @@ def test_a_real_run_agrees_with_the_audits_own_numbers(song: Path, tmp_path: Pat
     """What the trainer reports and generates, the audit computes again with code of its own."""
     import longsong
     from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
-    from longsong.runs import write_generated
+    from longsong.generated import write_generated
 
     runs = tmp_path / "runs"
     for cell, recurrence in (("gru", "time"), ("lstm", "time"), ("gru", "batch")):

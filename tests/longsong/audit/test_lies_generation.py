@@ -72,7 +72,8 @@ def test_another_rate(run: Path, runs: Path, turned: Turned) -> None:
 
 
 def test_length_that_the_record_denies(run: Path, runs: Path, turned: Turned) -> None:
-    write_sound(run, wav_of(run)[: SAMPLES - 1600], samples=SAMPLES, seconds=30.0, iterations=12_000)
+    write_sound(run, wav_of(run)[: SAMPLES - 1600])
+    edit(run / "generated.json", samples=SAMPLES, seconds=30.0, iterations=12_000)
     assert turned(runs) == {"P15": "differs"}
 
 

@@ -84,9 +84,8 @@ def test_seed_is_found_to_the_frame(frames: int, lag: int, number: int) -> None:
 def test_silence_is_no_seed_left_in() -> None:
     silence = np.zeros(400, np.int16)
     assert seed_left_in(silence, silence, 40) == 0
-    music = np.arange(400, dtype=np.int16)
-    left = np.concatenate([np.zeros(40, np.int16), music])
-    assert seed_left_in(left, np.concatenate([np.zeros(40, np.int16), music]), 40) == 400
+    begins_silent = np.concatenate([np.zeros(40, np.int16), np.arange(400, dtype=np.int16)])
+    assert seed_left_in(begins_silent, begins_silent, 40) == 440
 
 
 def test_frame_found_across_two_samples_is_none() -> None:

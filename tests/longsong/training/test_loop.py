@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests_support import tune, write_shards
 
 import longsong
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
@@ -24,7 +25,6 @@ from longsong.training.metrics import read_metrics
 from longsong.training.monitors import indices_digest
 from longsong.training.record import read_summary
 from streams import ShuffledScheme
-from tests_support import tune, write_shards
 
 CPU = ExecutionConfig(device="cpu", threads=1)
 

@@ -1,0 +1,124 @@
+"""Before the first update: what a run is to be, and what it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from longsong.config import ExecutionConfig, RunConfig
+from longsong.errors import CheckpointError, ConfigError, RunError
+from longsong.model import Network
+from longsong.training.checkpoint import load_best
+from longsong.training.device import DTYPES, available_threads, device_name, find_device
+from longsong.training.plan import choose_micro_batch, free_memory
+from longsong.training.record import RunRecord, read_record
+from longsong.training.splits import Splits
+from longsong.version import __version__
+
+__all__ = ["initial_parameters", "record_of"]
+
+
+def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequence[str]) -> RunRecord:
+    """Give the record of a run: as it stands in its folder, if it was started, else a new one.
+
+    What the user left open (device, threads, pieces) is chosen here, at the first start, and kept.
+
+    Parameters
+    ----------
+    config : RunConfig
+        What is asked for.
+    splits : Splits
+    network : Network
+    command : sequence of str
+        The words of the command.
+
+    Raises
+    ------
+    CheckpointError
+        The folder holds a run of another song or configuration, or one that was computed in another way.
+    RunError
+        The folder holds something else.
+    DeviceError
+        The device is not there.
+    SpaceError
+        Not even one row of a mini-batch fits in memory.
+    """
+    asked = RunRecord(
+        song=splits.song_record(config.shards),
+        data=splits.data,
+        counts=splits.counts,
+        model=config.model,
+        training=config.training,
+        parameters=network.size,
+        execution=config.execution,
+        machine={},
+        made_by={"longsong": __version__, "command": list(command)},
+    )
+    run = config.folder
+    if (run / "config.json").exists():
+        record = read_record(run)
+        record.refuse_another(asked, run)
+        _refuse_other_execution(record.execution, config.execution, run)
+        find_device(record.execution.device)
+        return record
+    if run.is_dir() and any(run.iterdir()):
+        raise RunError(f"{run} is not empty and holds no run; give another --out")
+    device = find_device(config.execution.device)
+    itemsize = DTYPES[config.execution.precision].itemsize
+    fits = choose_micro_batch(splits.data, config.model, itemsize, free_memory(device))
+    execution = replace(
+        config.execution,
+        device="cuda" if device.type == "cuda" else "cpu",
+        threads=config.execution.threads or available_threads(),
+        micro_batch=config.execution.micro_batch or fits,
+    )
+    machine = {"device_name": device_name(device), "torch": torch.__version__}
+    return replace(asked, execution=execution, machine=machine)
+
+
+def _refuse_other_execution(kept: ExecutionConfig, asked: ExecutionConfig, run: Path) -> None:
+    """Raise where the user asks for another way of computing than the run was started with."""
+    default = ExecutionConfig()
+    for name, value in asked.to_json().items():
+        was = getattr(kept, name)
+        if value not in (getattr(default, name), was):
+            raise CheckpointError(
+                f"{run} was started with {name.replace('_', '-')} {was}, and {value} is asked for; "
+                "go on without that option, or give another --out"
+            )
+
+
+def initial_parameters(record: RunRecord, network: Network) -> Tensor:
+    """Draw the parameters before the first update, or take another run's best ones.
+
+    Returns
+    -------
+    Tensor, shape (network.size,)
+
+    Raises
+    ------
+    ConfigError
+        The other run is of another shape.
+    RunError
+        There is no such run, or its parameters are cut short or altered.
+    """
+    source = record.training.start_from
+    if source is None:
+        return network.initial_parameters(record.training.seed)
+    other = read_record(Path(source))
+    if (other.model.cell, other.model.hidden, other.model.layers, other.data.frame) != (
+        record.model.cell,
+        record.model.hidden,
+        record.model.layers,
+        record.data.frame,
+    ):
+        raise ConfigError(
+            f"start-from {source} is a run of {other.model.layers} {other.model.cell} layers of {other.model.hidden} "
+            f"with frames of {other.data.frame}; its parameters fit no other shape, give the same --cell, --hidden, "
+            "--layers and --frame"
+        )
+    return load_best(Path(source), network)
