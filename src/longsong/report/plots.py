@@ -75,7 +75,7 @@ def cost_curves(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    settings: dict[str, Any] = {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 8.5, "axes.linewidth": 0.6}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 8.5, "axes.linewidth": 0.6}
     with mpl.rc_context(settings):
         figure = Figure(figsize=_INCHES, layout="constrained")
         axes = figure.subplots()

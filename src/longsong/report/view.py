@@ -88,11 +88,12 @@ class GridCell:
 
 @dataclass(frozen=True)
 class GridTable:
-    """The grid for one width: a row for each frame size, a column for each length."""
+    """The grid for one width: a row for each frame size, a column for each length, notes below."""
 
     title: str
     seqs: list[int]
     rows: list[tuple[int, list[GridCell]]]
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,8 @@ def _numbers(run: Run, ratio: float | None) -> list[tuple[str, str]]:
         ("examples", examples),
         ("updates", f"{summary['updates']:,} in {summary['epochs']} epochs"),
         ("parameters", f"{summary['parameters']:,}"),
-        ("trained in", f"{human_time(summary['training_seconds'])} ({summary['seconds_per_update']:.3g} s an update)"),
+        ("trained in", human_time(summary["training_seconds"])),
+        ("an update takes", f"{summary['seconds_per_update']:.3g} s"),
         ("steps clipped", f"{summary['clipped_share']:.0%}"),
         ("entries on RMSProp's floor", f"{summary['floor_share']:.0%}"),
     ]
@@ -205,8 +207,9 @@ def _sound(run: Run) -> tuple[list[str], str | None, list[tuple[str, str]]]:
     seed = record["seed"]
     source = f"{seed['source']} example {seed.get('example')}" if seed["source"] != "wav" else f"wav {seed.get('file')}"
     numbers = [
-        ("sound", f"{wav.seconds:g} s from {source}, by mode {record['mode']}"),
-        ("level", f"RMS {record['rms']:,.0f}, peak {record['peak']:,.0f} of 32,768"),
+        ("sound", f"{wav.seconds:g} s, mode {record['mode']}"),
+        ("seed", source),
+        ("level of 32,768", f"RMS {record['rms']:,.0f}, peak {record['peak']:,.0f}"),
     ]
     return [str(note) for note in record["notes"]], f"../{run.name}/generated.wav", numbers
 
@@ -243,6 +246,7 @@ def _grids(evidence: Evidence, views: list[RunView]) -> list[GridTable]:
     planned = [entry for entry in (evidence.grid or {"runs": []})["runs"] if entry["group"] == "grid"]
     grid_runs = [view for view in views if view.group != "comparison" and view.cell == "GRU"]
     widths = sorted({view.hidden for view in grid_runs} | {entry["hidden"] for entry in planned})
+    rate, train = _train_split(evidence)
     tables = []
     for width in widths:
         entries = {(entry["frame"], entry["seq"]): entry for entry in planned if entry["hidden"] == width}
@@ -251,17 +255,34 @@ def _grids(evidence: Evidence, views: list[RunView]) -> list[GridTable]:
         ours = all(frame in FRAMES and seq in SEQUENCES for frame, seq in shapes)
         frames = list(FRAMES) if ours else sorted({frame for frame, _ in shapes})
         seqs = list(SEQUENCES) if ours else sorted({seq for _, seq in shapes})
-        rows = [(f, [_cell(runs.get((f, s)), entries.get((f, s))) for s in seqs]) for f in frames]
-        tables.append(GridTable(f"GRU, {width} units in each of two layers", seqs, rows))
+        rows = [(f, [_cell(runs.get((f, s)), entries.get((f, s)), rate) for s in seqs]) for f in frames]
+        cells = [cell for _, row in rows for cell in row]
+        left_out = dict.fromkeys(cell.reason for cell in cells if cell.state == "not chosen" and cell.reason)
+        notes = [f"Not chosen: {reason}." for reason in left_out]
+        if any(cell.reason.startswith("one example needs") for cell in cells):
+            notes.append(f"There are {train / rate:,.0f} s of song to train on." if train else "")
+        tables.append(GridTable(f"GRU, {width} units in each of two layers", seqs, rows, notes))
     return tables
 
 
-def _cell(view: RunView | None, entry: dict[str, Any] | None) -> GridCell:
+def _train_split(evidence: Evidence) -> tuple[int, int]:
+    """Give the sample rate, and the samples of the train split; 0 of these where no run tells."""
+    for run in evidence.complete:
+        return run.of("song.sample_rate"), run.of("data.train_samples")
+    song = (evidence.grid or {}).get("song")
+    rate = song.get("sample_rate") if isinstance(song, dict) else None
+    return (rate if isinstance(rate, int) and rate > 0 else 16_000), 0
+
+
+def _cell(view: RunView | None, entry: dict[str, Any] | None, rate: int) -> GridCell:
     if view is None:
         if entry is None:
             return GridCell(state="not planned")
-        return GridCell(state=entry["state"], reason=str(entry.get("reason") or ""))
+        reason = str(entry.get("reason") or "")
+        if entry["state"] == "does not fit" and not entry["train_examples"]:
+            reason = f"one example needs {entry['frame'] * entry['seq'] / rate:,.0f} s"
+        return GridCell(state=entry["state"], reason=reason)
     if view.dev_cost is None or view.ratio is None:
-        return GridCell(run=view.name, state="no dev example", reason="The split holds no whole example.")
+        return GridCell(run=view.name, state="no dev example")
     heat = min(1.0, max(0.0, 1 - view.ratio))
     return GridCell(run=view.name, cost=f"{view.dev_cost:.4f}", ratio=f"{view.ratio:.3f}", heat=round(heat, 3))

@@ -35,6 +35,7 @@ from longsong.training.updater import Updater
 __all__ = ["train"]
 
 _SECONDS_BETWEEN_CHECKPOINTS = 300.0
+_BYTES_OF_METRICS = 8 << 20  # and TensorBoard; an update takes about 1 KiB
 
 
 def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False, label: str = "training") -> Path:
@@ -71,11 +72,11 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
     if read_summary(run) is not None:
         return run
     torch.set_num_threads(record.execution.threads or available_threads())
-    with os_errors_named(run):
-        run.mkdir(parents=True, exist_ok=True)
     if not (run / "config.json").exists():
         # Parameters and optimiser, twice while one checkpoint replaces another, and the best parameters.
-        require_space(run, 5 * network.size * DTYPES[record.execution.precision].itemsize + (8 << 20))
+        require_space(run, 5 * network.size * DTYPES[record.execution.precision].itemsize + _BYTES_OF_METRICS)
+        with os_errors_named(run):
+            run.mkdir(parents=True, exist_ok=True)
         record.write(run)
     _Training(run, record, splits, network, config, quiet=quiet, label=label).complete()
     return run
