@@ -149,6 +149,8 @@ class _Training:
             self.progress as progress,
             _interrupts() as self.interrupted,
         ):
+            if self.dev_stream is None:
+                progress.say(f"{self.run}: the dev split holds no example, so the last parameters are the best")
             if at.update:
                 progress.resume_at(at.update)
             elif not at.train_stream:

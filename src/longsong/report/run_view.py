@@ -1,0 +1,130 @@
+"""A run as the page shows it: curves, sound, and numbers for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from longsong.audit.run import Run
+from longsong.errors import RunError
+from longsong.report.plots import cost_curves
+from longsong.units import human_time
+
+__all__ = ["RunView", "view_run"]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run on the page.
+
+    Attributes
+    ----------
+    name, cell, group : str
+    frame, seq, hidden, seed : int
+    audio : str or None
+        Where its sound is, from the page; None where there is none.
+    svg : str
+        Its cost curves.
+    described : str
+        The curves in words, for who does not see them.
+    dev_cost, ratio : float or None
+        Its best dev cost, and that over the cost of predicting the mean; None without a dev example.
+    numbers : list of (str, str)
+        Names and values, for people.
+    notes : list of str
+        What is wrong with the sound, if anything.
+    problem : str
+        What could not be read, if anything.
+    command : str
+        What it was made with.
+    """
+
+    name: str
+    cell: str
+    group: str
+    frame: int
+    seq: int
+    hidden: int
+    seed: int
+    audio: str | None
+    svg: str
+    described: str
+    dev_cost: float | None
+    ratio: float | None
+    numbers: list[tuple[str, str]]
+    notes: list[str]
+    problem: str
+    command: str
+
+
+def view_run(run: Run) -> RunView:
+    """Take what the page shows of a complete run from its folder."""
+    problem, svg, described = "", "", ""
+    best, baseline = run.summary["best"]["dev_cost"], run.summary["cost_of_mean"]
+    try:
+        train = [float(line["train_cost"]) for line in run.metrics.updates]
+        dev = [(line["update"], line["dev_cost"]) for line in run.metrics.evaluations if line["dev_cost"] is not None]
+        svg = cost_curves(run.name, train, dev, baseline)
+        described = f"Train cost from {train[0]:.5f} to {train[-1]:.5f} in {len(train):,} updates"
+        if dev:
+            described += f"; dev cost from {dev[0][1]:.5f} to {dev[-1][1]:.5f}"
+        described += f"; predicting the mean costs {baseline:.5f}."
+    except (RunError, IndexError) as error:
+        problem = str(error) or "there is no update in its metrics"
+    notes, audio, sound = _sound(run)
+    ratio = best / baseline if best is not None and baseline > 0 else None
+    return RunView(
+        name=run.name,
+        cell=str(run.of("model.cell")).upper(),
+        group=run.group,
+        frame=run.of("data.frame"),
+        seq=run.of("data.seq"),
+        hidden=run.of("model.hidden"),
+        seed=run.of("training.seed"),
+        audio=audio,
+        svg=svg,
+        described=described,
+        dev_cost=best,
+        ratio=ratio,
+        numbers=[*_numbers(run, ratio), *sound],
+        notes=notes,
+        problem=problem,
+        command=" ".join(str(word) for word in run.of("made_by.command")),
+    )
+
+
+def _numbers(run: Run, ratio: float | None) -> list[tuple[str, str]]:
+    summary = run.summary
+    best = summary["best"]
+    cost = "no dev example" if best["dev_cost"] is None else f"{best['dev_cost']:.5f} (epoch {best['epoch']})"
+    found = [("best dev cost", cost)]
+    if ratio is not None:
+        found.append(("over predicting the mean", f"{ratio:.3f}"))
+    examples = f"{run.of('data.train_examples'):,} train, {run.of('data.dev_examples'):,} dev"
+    return [
+        *found,
+        ("examples", examples),
+        ("updates", f"{summary['updates']:,} in {summary['epochs']} epochs"),
+        ("parameters", f"{summary['parameters']:,}"),
+        ("trained in", human_time(summary["training_seconds"])),
+        ("an update takes", f"{summary['seconds_per_update']:.3g} s"),
+        ("steps clipped", f"{summary['clipped_share']:.0%}"),
+        ("entries on RMSProp's floor", f"{summary['floor_share']:.0%}"),
+    ]
+
+
+def _sound(run: Run) -> tuple[list[str], str | None, list[tuple[str, str]]]:
+    """Give notes on a run's sound, where it is from the page, and its numbers."""
+    if not run.has_sound:
+        return ["Nothing was generated yet."], None, []
+    try:
+        record, wav = run.generated, run.wav
+    except RunError as error:
+        return [str(error)], None, []
+    seed = record["seed"]
+    source = f"{seed['source']} example {seed.get('example')}" if seed["source"] != "wav" else f"wav {seed.get('file')}"
+    numbers = [
+        ("sound", f"{wav.seconds:g} s, mode {record['mode']}"),
+        ("seed", source),
+        ("level of 32,768", f"RMS {record['rms']:,.0f}, peak {record['peak']:,.0f}"),
+    ]
+    return [str(note) for note in record["notes"]], f"../{run.name}/generated.wav", numbers
