@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from tests_support import tune, write_shards
 
 from longsong import shard as shard_module
 from longsong import space
 from longsong.audio import write_wav
 from longsong.cli import main
-from tests_support import tune, write_shards
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -72,7 +72,8 @@ def test_bad_audio(tmp_path, capsys, name):
 
 
 @pytest.mark.parametrize(
-    "option", [["--frame", 0], ["--seq", -3], ["--batch", 0], ["--hidden", 0], ["--frame", "x"], ["--learning-rate", "nan"]]
+    "option",
+    [["--frame", 0], ["--seq", -3], ["--batch", 0], ["--hidden", 0], ["--frame", "x"], ["--learning-rate", "nan"]],
 )
 def test_numbers_that_cannot_be(shards, tmp_path, capsys, option):
     words = ["train", shards, "--frame", 20, "--seq", 5, "--out", tmp_path / "run", *option]
@@ -90,7 +91,9 @@ def test_a_song_that_is_too_short(shards, tmp_path, capsys):
     assert tree(tmp_path) == {}
 
 
-@pytest.mark.parametrize("damage", ["no folder", "no index", "cut index", "altered index", "no tar", "cut tar", "altered tar"])
+@pytest.mark.parametrize(
+    "damage", ["no folder", "no index", "cut index", "altered index", "no tar", "cut tar", "altered tar"]
+)
 def test_damaged_shards(song, tmp_path, capsys, damage):
     index, tar = song / "index.json", song / "song-000001.tar"
     content = bytearray(tar.read_bytes())

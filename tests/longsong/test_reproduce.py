@@ -100,7 +100,7 @@ def test_a_run_that_fails_is_reported_and_stops_no_other(done, tmp_path, monkeyp
     runs, planned = runs_of(tmp_path)
     states = {run["name"]: run["state"] for run in planned}
     assert {name for name, state in states.items() if state == "failed"} == set(failed)
-    assert [state for state in states.values()].count("done") == 4
+    assert list(states.values()).count("done") == 4
     for name in failed:
         assert f"failed: {name}: on purpose" in said.err
         assert "ZeroDivisionError" in (runs / name / "log.txt").read_text()

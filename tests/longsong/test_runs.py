@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests_support import tune, write_shards
 
 import longsong
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
@@ -19,7 +20,6 @@ from longsong.errors import AudioError, CheckpointError, ConfigError, DeviceErro
 from longsong.generated import generate_into, is_generated
 from longsong.generation import generate_carry, generate_post
 from streams import Song, Windows, train_samples
-from tests_support import tune, write_shards
 
 FRAME, SEQ = 20, 5
 

@@ -186,10 +186,10 @@ def test_a_real_run_agrees_with_the_audits_own_numbers(song: Path, tmp_path: Pat
     for cell, recurrence in (("gru", "time"), ("lstm", "time"), ("gru", "batch")):
         config = RunConfig(
             shards=song,
-            data=DataConfig(frame=100, seq=20, batch=64),
+            data=DataConfig(frame=800, seq=6, batch=32),
             model=ModelConfig(cell=cell, hidden=12, recurrence=recurrence),
             training=TrainingConfig(epochs=2),
-            execution=ExecutionConfig(device="cpu"),
+            execution=ExecutionConfig(device="cpu", threads=1),
             out=runs / f"{cell}-{recurrence}",
         )
         run = longsong.load_run(longsong.train(config, quiet=True))

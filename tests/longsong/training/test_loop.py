@@ -117,7 +117,7 @@ def test_a_complete_run_is_left_as_it_is(whole, shards):
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file()} == before
 
 
-class Stop(Exception):
+class PowerCutError(Exception):
     """Stands for a power cut: no code of ours sees it coming."""
 
 
@@ -135,7 +135,7 @@ def test_stopped_after_any_update_it_ends_with_the_same_bytes(shards, tmp_path, 
         nonlocal made
         made += 1
         if made in stops:
-            raise Stop
+            raise PowerCutError
         return update_of(self, inputs, targets)
 
     monkeypatch.setattr(loop.Updater, "update", stopping)
@@ -146,7 +146,7 @@ def test_stopped_after_any_update_it_ends_with_the_same_bytes(shards, tmp_path, 
         try:
             train(shards, run, model=model)
             break
-        except Stop:
+        except PowerCutError:
             continue
     assert starts == len(stops) + 1
     assert final_bytes(run) == final_bytes(expected)

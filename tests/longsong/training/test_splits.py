@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests_support import tune
 
 import streams
 from longsong.config import DataConfig
 from longsong.errors import ConfigError
 from longsong.training.splits import Splits
-from tests_support import tune
 
 SAMPLES = 31_600
 
