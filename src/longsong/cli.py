@@ -171,7 +171,12 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     add("--seed-wav", type=Path, metavar="FILE", help="begin with the end of this audio file instead")
     add("--parameters", choices=("best", "last"), default="best", help="default: %(default)s, by dev cost")
     add("--device", choices=get_args(Device), help="default: the one that it was trained on")
-    add("--output", type=Path, metavar="FILE.wav", help="file to write (default: RUN/generated.wav)")
+    add(
+        "--output",
+        type=Path,
+        metavar="FILE.wav",
+        help="file to write (default: RUN/generated.wav, or RUN/generated-carry.wav)",
+    )
 
 
 def _add_parity(parser: argparse.ArgumentParser) -> None:

@@ -71,7 +71,8 @@ def generate_into(
     ----------
     run : Run
     wav : Path or None
-        File to write; None for ``generated.wav`` in the run's folder, which its TensorBoard gets too.
+        File to write; None for ``generated.wav`` in the run's folder, or ``generated-carry.wav`` for the other
+        mode, so that the sound of the post's way, which the audit looks at, is not lost. TensorBoard gets it too.
     seconds, seed, mode
         As for `Run.generate`.
     quiet : bool
@@ -85,7 +86,7 @@ def generate_into(
         The file.
     Generated
     """
-    target = run.folder / _WAV if wav is None else wav
+    target = wav or run.folder / (_WAV if mode == "post" else f"generated-{mode}.wav")
     if target.suffix.lower() != ".wav":
         raise ConfigError(f"output is {target}; give a name that ends in .wav")
     rate = run.record.song["sample_rate"]
@@ -95,7 +96,7 @@ def generate_into(
         generated = run.generate(seconds, seed=seed, mode=mode, on_samples=progress.update)
     write_generated(generated, target)
     if wav is None:
-        log_audio(run.folder, generated.samples, rate, generated.record["epoch"])
+        log_audio(run.folder, target.stem, generated.samples, rate, generated.record["epoch"])
     return target, generated
 
 

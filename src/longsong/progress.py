@@ -42,7 +42,7 @@ class Progress:
         if not self.quiet and sys.stderr.isatty():
             self._bar = _bar()
         if self._bar is not None:
-            self._task = self._bar.add_task(self.label, total=self.total, note="")
+            self._task = self._bar.add_task(self.label, total=self.total, count=self._count(), note="")
             self._bar.start()
         return self
 
@@ -83,17 +83,19 @@ class Progress:
     def _show(self, done: float) -> None:
         self.done = done
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, note=self._note)
+            self._bar.update(self._task, completed=done, count=self._count(), note=self._note)
+
+    def _count(self) -> str:
+        of = f" of {human_count(self.total)}" if self.total else ""
+        return f"{human_count(self.done)}{of} {self.unit}"
 
     def _line(self, now: float) -> str:
         speed = (self.done - self._resumed_at) / max(now - self._started, 1e-9)
-        parts = [f"{self.label}: {human_count(self.done)}"]
+        parts = [f"{self.label}: {self._count()}"]
         if self.total:
-            parts[0] += f" of {human_count(self.total)} {self.unit} ({100 * self.done / self.total:.0f} %)"
+            parts[0] += f" ({100 * self.done / self.total:.0f} %)"
             if speed > 0:
                 parts.append(f"{human_time((self.total - self.done) / speed)} left")
-        else:
-            parts[0] += f" {self.unit}"
         if self._note:
             parts.append(self._note)
         return ", ".join(parts)
@@ -109,7 +111,7 @@ def _bar() -> Any:
     return progress.Progress(
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
-        progress.TaskProgressColumn(),
+        progress.TextColumn("{task.fields[count]}"),
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.fields[note]}"),
         console=Console(stderr=True),

@@ -26,6 +26,7 @@ __all__ = ["Outcome", "default_folder", "prepare_song", "reproduce", "write_audi
 
 _FORMAT, _VERSION = "longsong.grid", 1
 _DEMO_SEED = 1
+_TRUST_IN_ESTIMATES = 60.0  # seconds of runs after which what they took counts as much as the estimates
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,8 @@ class _Grid:
         left = [index for index, run in enumerate(self.runs) if run.state == "left"]
         done = sum(run.state == "done" for run in self.runs)
         seconds = sum(self.runs[index].estimated_seconds or 0.0 for index in left)
-        self.say(f"{len(left)} runs left, {done} done; about {human_time(seconds)} for what is left")
+        about = f"; about {human_time(seconds)} for what is left" if left else ""
+        self.say(f"{len(left)} runs left, {done} done{about}")
         spent = expected = 0.0
         for number, index in enumerate(left):
             run = self.runs[index]
@@ -209,8 +211,9 @@ class _Grid:
             took = time.monotonic() - started
             spent, expected = spent + took, expected + (run.estimated_seconds or 0.0)
             rest = [self.runs[i].estimated_seconds or 0.0 for i in left[number + 1 :]]
-            # What is done tells how far the estimates are off.
-            time_left = human_time(sum(rest) * (spent / expected if expected else 1.0))
+            # What is done tells how far the estimates are off, the more of it there is.
+            slower = (spent + _TRUST_IN_ESTIMATES) / (expected + _TRUST_IN_ESTIMATES)
+            time_left = human_time(sum(rest) * slower)
             after = f"{len(rest)} left, about {time_left}" if rest else "none left"
             self.say(f"{self._line(self.runs[index])}  |  took {human_time(took)}, {after}")
             self._write()

@@ -87,5 +87,5 @@ def test_a_terminal_gets_a_bar():
         text += piece
     os.close(parent)
     assert done.returncode == 0
-    for words in (b"training", b"100%", b"cost 3", b"a line"):
+    for words in (b"training", b"4 of 4 updates", b"cost 3", b"a line"):
         assert words in text

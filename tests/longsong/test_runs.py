@@ -126,6 +126,15 @@ def test_generated_files(run, config, tmp_path):
     assert (audio.sample_rate, audio.length_frames, audio.step) == (16_000, 8000, run.epoch)
 
 
+def test_carried_state_does_not_write_over_the_posts_way(run):
+    post, _ = generate_into(run, seconds=0.1, quiet=True)
+    before = post.read_bytes()
+    carry, _ = generate_into(run, seconds=0.1, mode="carry", quiet=True)
+    assert carry == run.folder / "generated-carry.wav"
+    assert post.read_bytes() == before != carry.read_bytes()
+    assert is_generated(run.folder)
+
+
 def test_best_and_last(run):
     summary = json.loads((run.folder / "summary.json").read_text())
     assert (run.which, run.epoch) == ("best", summary["best"]["epoch"])

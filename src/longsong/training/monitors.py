@@ -24,12 +24,12 @@ def indices_digest(indices: NDArray[np.int64]) -> str:
     return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
 
 
-def log_audio(run: Path, samples: NDArray[np.int16], sample_rate: int, epoch: int) -> None:
+def log_audio(run: Path, name: str, samples: NDArray[np.int16], sample_rate: int, epoch: int) -> None:
     """Give a run's TensorBoard the sound that was generated, shape (samples,), after `epoch` epochs."""
     from torch.utils.tensorboard import SummaryWriter
 
     board = SummaryWriter(str(run))
-    board.add_audio("generated", samples.astype(np.float32)[None] / 32768, epoch, sample_rate)
+    board.add_audio(name, samples.astype(np.float32)[None] / 32768, epoch, sample_rate)
     board.close()
 
 
