@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
-# Read by OpenBLAS when numpy is first imported: on a machine that does other things as well, its threads
-# wait for each other many times longer than small products take.
+# Read when numpy and torch are first imported: on a machine that does other things as well, the threads of OpenBLAS
+# and OpenMP wait for each other many times longer than small products take (docs/decisions/005-openmp-spinning.md).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -30,7 +30,8 @@ ALLOWED: dict[str, set[str]] = {
     "experiments": BASE | {"model", "generation", "training", "streams", "runs"},
     "estimate": BASE | {"model", "generation", "training"},
     "grid": BASE | {"estimate", "generated", "streams"},
-    "reproduce": BASE | {"demo_song", "shard", "grid", "generated", "runs", "training", "audit", "report", "streams"},
+    "reproduce": BASE
+    | {"demo_song", "shard", "grid", "generated", "model", "runs", "training", "audit", "report", "streams"},
     "streams": set(),
 }
 ALLOWED["cli"] = set(ALLOWED) | {"__init__"}

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any
 import streams
 from longsong.errors import LongsongError, RunError
 from longsong.files import os_errors_named, read_json, write_json, write_text
-from longsong.generated import generate_into, is_generated
+from longsong.generated import GENERATED_SECONDS, generate_into, is_generated
 from longsong.grid import PROFILES, Choice, PlannedRun, plan_grid
+from longsong.model import Network
 from longsong.runs import load_run
+from longsong.space import require_space
 from longsong.training import train
+from longsong.training.device import DTYPES
+from longsong.training.plan import bytes_on_disk
 from longsong.training.record import read_summary
 from longsong.units import human_time
 
@@ -122,6 +126,8 @@ def reproduce(
     ------
     RunError
         `out` holds runs of another song.
+    SpaceError
+        The disk is too small for what is left, with the bytes needed and free.
     KeyboardInterrupt
         Stopped by the user; started again, it goes on.
     """
@@ -157,7 +163,7 @@ class _Grid:
         self.song_folder, self.chosen, self.out = song_folder, chosen, out
         self.command, self.say, self.quiet = list(command), say, quiet
         song = streams.Song.open(song_folder)
-        self.song = {
+        self.song: dict[str, Any] = {
             "name": song_folder.resolve().name,
             "shards": str(song_folder),
             "digest": song.digest,
@@ -193,8 +199,9 @@ class _Grid:
 
     def run(self) -> None:
         """Do all that is left, one after the other; a run that fails stops no other."""
-        self._write()
         left = [index for index, run in enumerate(self.runs) if run.state == "left"]
+        require_space(self.out, sum(self._bytes_needed(self.runs[index]) for index in left))
+        self._write()
         done = sum(run.state == "done" for run in self.runs)
         seconds = sum(self.runs[index].estimated_seconds or 0.0 for index in left)
         about = f"; about {human_time(seconds)} for what is left" if left else ""
@@ -217,6 +224,12 @@ class _Grid:
             after = f"{len(rest)} left, about {time_left}" if rest else "none left"
             self.say(f"{self._line(self.runs[index])}  |  took {human_time(took)}, {after}")
             self._write()
+
+    def _bytes_needed(self, run: PlannedRun) -> int:
+        config = run.config(self.song_folder, self.out, self.chosen.execution)
+        parameters = Network(config.model, config.data.frame).size
+        sound = 4 * round(GENERATED_SECONDS * int(self.song["sample_rate"]))  # as a wav, and in TensorBoard
+        return bytes_on_disk(parameters, DTYPES[config.execution.precision].itemsize) + sound
 
     def _one(self, run: PlannedRun, label: str) -> None:
         config = run.config(self.song_folder, self.out, self.chosen.execution)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from longsong import reproduce as reproduce_module
+from longsong import space
 from longsong.cli import main
 from longsong.files import sha256_of
 
@@ -111,3 +112,15 @@ def test_runs_of_another_song_are_refused(done, monkeypatch, capsys):
     runs, _ = runs_of(done)
     assert main(["reproduce", "--profile", "smoke", "--seconds", "41", "--out", str(runs)]) == 2
     assert "runs of another song" in capsys.readouterr().err
+
+
+def test_a_disk_that_is_too_small_for_what_is_left_is_found_out_before_anything_runs(
+    done, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shards").symlink_to(done / "shards")
+    monkeypatch.setattr(space, "free_bytes", lambda path: 50_000_000)
+    monkeypatch.setattr(reproduce_module, "train", None)
+    assert main(["reproduce", "--profile", "smoke", "--device", "cpu"]) == 2
+    assert "50,000,000 bytes" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

@@ -27,6 +27,7 @@ from longsong.training.feed import tensors
 from longsong.training.metrics import read_metrics
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
+from longsong.training.plan import bytes_on_disk
 from longsong.training.preparation import initial_parameters, record_of
 from longsong.training.record import RunRecord, read_summary, write_summary
 from longsong.training.splits import Splits
@@ -35,7 +36,6 @@ from longsong.training.updater import Updater
 __all__ = ["train"]
 
 _SECONDS_BETWEEN_CHECKPOINTS = 300.0
-_BYTES_OF_METRICS = 8 << 20  # and TensorBoard; an update takes about 1 KiB
 
 
 def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False, label: str = "training") -> Path:
@@ -73,8 +73,7 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
         return run
     torch.set_num_threads(record.execution.threads or available_threads())
     if not (run / "config.json").exists():
-        # Parameters and optimiser, twice while one checkpoint replaces another, and the best parameters.
-        require_space(run, 5 * network.size * DTYPES[record.execution.precision].itemsize + _BYTES_OF_METRICS)
+        require_space(run, bytes_on_disk(network.size, DTYPES[record.execution.precision].itemsize))
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
         record.write(run)

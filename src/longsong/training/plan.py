@@ -8,7 +8,7 @@ from longsong.config import DataConfig, ModelConfig
 from longsong.errors import SpaceError
 from longsong.units import human_bytes
 
-__all__ = ["bytes_per_row", "choose_micro_batch", "free_memory"]
+__all__ = ["bytes_on_disk", "bytes_per_row", "choose_micro_batch", "free_memory"]
 
 # Vectors of `hidden` numbers for one step of one layer of the reference cells, and vectors of `frame` numbers for
 # one step of the input and output layers: the peak of resident memory over updates on a CPU, rounded up
@@ -16,6 +16,15 @@ __all__ = ["bytes_per_row", "choose_micro_batch", "free_memory"]
 _STATES_HELD = {"gru": 16, "lstm": 14, "rnn": 5}
 _FRAMES_HELD = 7
 _SHARE_OF_FREE = 0.5
+_BYTES_OF_METRICS = 8 << 20  # and TensorBoard; an update takes about 1 KiB
+
+
+def bytes_on_disk(parameters: int, itemsize: int) -> int:
+    """Give the bytes that a run with that many parameters may take on the disk at once, without its sound.
+
+    Parameters and optimiser, twice while one checkpoint replaces another, the best parameters, and the metrics.
+    """
+    return 5 * parameters * itemsize + _BYTES_OF_METRICS
 
 
 def bytes_per_row(data: DataConfig, model: ModelConfig, itemsize: int) -> int:
