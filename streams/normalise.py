@@ -73,7 +73,7 @@ class Normaliser:
         if lowest == highest:
             raise WindowError(
                 f"every sample of the song is {lowest}, so there is no range to normalise by ({kind!r}): "
-                "take another song, or normalise='none'"
+                "take another song, or 'none' for the normalisation"
             )
         if kind == "minmax":
             return cls(2 / (highest - lowest), -(highest + lowest) / (highest - lowest))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from longsong.config import whole
+from longsong.config import samples_in, whole
 from longsong.containers import check_whole, promised_frames
 from longsong.errors import AudioError
 from longsong.wav import SAMPLE_RATE, Samples, write_wav, write_wav_blocks
@@ -142,7 +142,7 @@ def read_mono(path: Path, sample_rate: int = SAMPLE_RATE, *, seconds: float | No
     -------
     ndarray, shape (samples,), int16
     """
-    limit = None if seconds is None else round(seconds * sample_rate)
+    limit = None if seconds is None else samples_in(seconds, sample_rate)
     pieces: list[Samples] = []
     count = 0
     for piece in read_blocks(path, sample_rate):

@@ -31,6 +31,11 @@ _BAD_INPUT, _FAILED, _INTERRUPTED = 2, 1, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; gives its exit status: 0 done, 1 something failed, 2 bad input, 130 interrupted."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            return _refuse(f"{word!r} is not UTF-8, and stands in files that are; rename it")
     arguments = _parser().parse_args(words)
     arguments.words = ["longsong", *words]
     # OpenMP's threads wait for each other by spinning. By default for so long that on a machine whose cores have
@@ -43,14 +48,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments) or 0)
     except (LongsongError, StreamsError) as error:
-        print(f"longsong: {error}", file=sys.stderr)
-        return _BAD_INPUT
+        return _refuse(str(error))
     except KeyboardInterrupt as stop:
         print(f"\nlongsong: {stop or 'stopped'}; the same command goes on from there", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads on: say nothing more
         return _FAILED
+    except OSError as error:
+        return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}; check the disk and the permissions")
+
+
+def _refuse(message: str) -> int:
+    """Say in one line what was wrong, whatever names are in it; gives the status of bad input."""
+    print(f"longsong: {' '.join(message.split())}", file=sys.stderr)
+    return _BAD_INPUT
 
 
 class _Parser(argparse.ArgumentParser):
@@ -167,8 +179,12 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     add("run_folder", type=Path, metavar="RUN", help="folder of a trained run")
     add("--seconds", type=float, default=30.0, metavar="N", help="default: %(default)s, as in the post")
     add("--mode", choices=("post", "carry"), default="post", help="feed back whole sequences, or one frame")
-    add("--seed-example", type=int, default=0, metavar="N", help="dev example to begin with (default: %(default)s)")
-    add("--seed-wav", type=Path, metavar="FILE", help="begin with the end of this audio file instead")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument(
+        "--seed-example", type=int, default=0, metavar="N", help="dev example to begin with (default: 0)"
+    )
+    seeds.add_argument("--seed-wav", type=Path, metavar="FILE", help="begin with the end of this audio file instead")
+    add("--shards", type=Path, metavar="DIR", help="the song's shards (default: those that it was trained on)")
     add("--parameters", choices=("best", "last"), default="best", help="default: %(default)s, by dev cost")
     add("--device", choices=get_args(Device), help="default: the one that it was trained on")
     add(
@@ -194,12 +210,14 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _reproduce(a: argparse.Namespace) -> int:
+    from longsong.files import require_writable
     from longsong.grid import Choice, parse_shapes
     from longsong.reproduce import default_folder, prepare_song, reproduce
     from longsong.training.device import find_device
 
     execution = ExecutionConfig(device=a.device, precision=a.precision)
-    profile = a.profile or ("full" if find_device(a.device).type == "cuda" else "demo")
+    device = find_device(a.device)
+    profile = a.profile or ("full" if device.type == "cuda" else "demo")
     chosen = Choice(
         profile,
         reported=a.set,
@@ -208,6 +226,9 @@ def _reproduce(a: argparse.Namespace) -> int:
         everything=a.all,
         execution=execution,
     )
+    # What is wrong with the options is said before a song of hours is decoded.
+    chosen.configurations()
+    require_writable(a.out or Path("runs"))
     song = prepare_song(a.song or [], profile, a.seconds, a.shards)
     out = a.out or default_folder(song, given=bool(a.song))
     outcome = reproduce(song, chosen, out, command=a.words)
@@ -261,7 +282,7 @@ def _generate(a: argparse.Namespace) -> None:
     from longsong.runs import load_run
 
     run = load_run(a.run_folder, which=a.parameters, device=a.device)
-    seed = run.wav_seed(a.seed_wav) if a.seed_wav is not None else run.song_seed(a.seed_example)
+    seed = run.wav_seed(a.seed_wav) if a.seed_wav is not None else run.song_seed(a.seed_example, a.shards)
     wav, generated = generate_into(run, a.output, seconds=a.seconds, seed=seed, mode=a.mode)
     for note in generated.level.notes():
         print(f"note: {note}", file=sys.stderr)

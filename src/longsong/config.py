@@ -26,6 +26,7 @@ __all__ = [
     "TrainingConfig",
     "choice",
     "finite",
+    "samples_in",
     "whole",
 ]
 
@@ -36,20 +37,45 @@ Precision = Literal["float32", "float64"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
-def whole(name: str, value: object, least: int = 1) -> None:
-    """Raise `ConfigError` unless `value` is an int of at least `least`."""
+_MOST_SECONDS = 1e9  # 30 years
+_MOST = 10**9  # of anything that is counted: what is beyond it would end in an overflow somewhere
+
+
+def whole(name: str, value: object, least: int = 1, most: int = _MOST) -> None:
+    """Raise `ConfigError` unless `value` is an int from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    if value > most:
+        raise ConfigError(f"{name} must be at most {most}, not {value!r}")
 
 
-def finite(name: str, value: object, *, above: float | None = None, least: float | None = None) -> None:
-    """Raise `ConfigError` unless `value` is a finite number, > `above` and >= `least` where given."""
+def finite(
+    name: str, value: object, *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> float:
+    """Give `value`; raise `ConfigError` unless it is a finite number, and within the bounds that are given."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ConfigError(f"{name} must be a finite number, not {value!r}")
     if above is not None and value <= above:
         raise ConfigError(f"{name} must be greater than {above:g}, not {value!r}")
     if least is not None and value < least:
         raise ConfigError(f"{name} must be at least {least:g}, not {value!r}")
+    if most is not None and value > most:
+        raise ConfigError(f"{name} must be at most {most:g}, not {value!r}")
+    return value
+
+
+def samples_in(seconds: object, sample_rate: int) -> int:
+    """Give the number of samples in a length that a user asks for, to the nearest.
+
+    Raises
+    ------
+    ConfigError
+        The length is not a finite number above 0, holds no sample, or is beyond 30 years.
+    """
+    samples = round(finite("seconds", seconds, above=0, most=_MOST_SECONDS) * sample_rate)
+    if samples == 0:
+        raise ConfigError(f"seconds must hold at least one sample of 1/{sample_rate} s, not {seconds!r}")
+    return samples
 
 
 def choice(name: str, value: object, of: object) -> None:
@@ -112,7 +138,7 @@ class DataConfig(_Section):
         whole("batch", self.batch)
         choice("normalise", self.normalise, Normalise)
         if self.train_samples is not None:
-            whole("train-samples", self.train_samples)
+            whole("train-samples", self.train_samples, most=10**15)
 
 
 @dataclass(frozen=True)
@@ -142,8 +168,8 @@ class ModelConfig(_Section):
 
     def __post_init__(self) -> None:
         choice("cell", self.cell, Cell)
-        whole("hidden", self.hidden)
-        whole("layers", self.layers)
+        whole("hidden", self.hidden, most=10**6)
+        whole("layers", self.layers, most=1000)
         finite("init-width", self.init_width, above=0)
         choice("recurrence", self.recurrence, Recurrence)
 
@@ -178,9 +204,7 @@ class TrainingConfig(_Section):
 
     def __post_init__(self) -> None:
         whole("epochs", self.epochs)
-        whole("seed", self.seed, 0)
-        if self.seed >= 2**32:
-            raise ConfigError(f"seed must be below 2**32, not {self.seed}")
+        whole("seed", self.seed, 0, 2**32 - 1)
         finite("learning-rate", self.learning_rate, above=0)
         finite("lr-decay", self.lr_decay, above=0)
         finite("rmsprop-decay", self.rmsprop_decay, least=0)
@@ -215,7 +239,7 @@ class ExecutionConfig(_Section):
         choice("device", self.device, Device)
         choice("precision", self.precision, Precision)
         if self.threads is not None:
-            whole("threads", self.threads)
+            whole("threads", self.threads, most=1024)
         if self.micro_batch is not None:
             whole("micro-batch", self.micro_batch)
 

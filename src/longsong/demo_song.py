@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from longsong.config import finite, whole
+from longsong.config import samples_in, whole
 from longsong.demo_instruments import Hall, Signal, longest, render
 from longsong.demo_score import BARS_PER_SECTION, BEATS_PER_BAR, Score
 from longsong.errors import ConfigError
@@ -72,7 +72,7 @@ def write_demo_song(path: Path, seconds: float, seed: int = 1, *, quiet: bool = 
     path = Path(path)
     total = _samples(seconds, seed)
     if path.suffix.lower() != ".wav":
-        raise ConfigError(f"the demo song is written as wav; end the name {path.name!r} in .wav")
+        raise ConfigError(f"the demo song is written as wav; end the name {str(path)!r} in .wav")
     require_space(path, 2 * total)
 
     with Progress(f"playing {path.name}", total, "samples", quiet=quiet) as progress:
@@ -86,12 +86,8 @@ def _counted(blocks: Iterator[Samples], progress: Progress) -> Iterator[Samples]
 
 
 def _samples(seconds: float, seed: int) -> int:
-    finite("seconds", seconds, above=0)
-    whole("seed", seed, 0)
-    samples = round(SAMPLE_RATE * seconds)
-    if samples == 0:
-        raise ConfigError(f"seconds must hold at least one sample of 1/{SAMPLE_RATE} s, not {seconds!r}")
-    return samples
+    whole("seed", seed, 0, 2**64 - 1)
+    return samples_in(seconds, SAMPLE_RATE)
 
 
 def _bars(total: int, score: Score) -> Iterator[Samples]:

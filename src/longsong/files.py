@@ -21,6 +21,7 @@ from longsong.errors import RunError, SpaceError
 __all__ = [
     "os_errors_named",
     "read_json",
+    "require_writable",
     "sha256_of",
     "sync_folder",
     "write_bytes",
@@ -67,6 +68,28 @@ def write_bytes(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # renamed by now, or never made
             beside.unlink()
+
+
+def require_writable(folder: Path) -> None:
+    """Raise unless files can be made in `folder`, or, where it is not there yet, in the nearest folder above it.
+
+    Raises
+    ------
+    SpaceError
+        The folder may not be written to, or its disk is full.
+    RunError
+        It is not a folder.
+    """
+    there = Path(folder).absolute()
+    while not there.exists():
+        there = there.parent
+    probe = there / f".{os.getpid()}-{secrets.token_hex(4)}.part"
+    with os_errors_named(folder):
+        try:
+            probe.touch(exist_ok=False)
+        finally:
+            with contextlib.suppress(OSError):  # not made
+                probe.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -129,7 +152,7 @@ def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunError(f"there is no {path}; make it again, or check the folder's name") from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+        raise RunError(f"{path} cannot be read ({error.strerror}); check the name and its permissions") from error
     try:
         found = json.loads(content)
     except ValueError as error:  # undecodable bytes are a ValueError too

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longsong.config import finite
+from longsong.config import samples_in
 from longsong.errors import ConfigError, RunError
-from longsong.files import read_json, sha256_of, write_json
+from longsong.files import read_json, require_writable, sha256_of, write_json
 from longsong.generation import Level
 from longsong.progress import Progress
 from longsong.space import require_space
@@ -89,10 +89,14 @@ def generate_into(
     target = wav or run.folder / (_WAV if mode == "post" else f"generated-{mode}.wav")
     if target.suffix.lower() != ".wav":
         raise ConfigError(f"output is {target}; give a name that ends in .wav")
+    _refuse_others(target.with_suffix(".json"))
+    if not target.parent.is_dir():
+        raise RunError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
+    require_writable(target.parent)
     rate = run.record.song["sample_rate"]
-    finite("seconds", seconds, above=0)
-    require_space(target, round(seconds * rate) * 2)
-    with Progress(label, round(seconds * rate), "samples", quiet=quiet) as progress:
+    samples = samples_in(seconds, rate)
+    require_space(target, samples * 2)
+    with Progress(label, samples, "samples", quiet=quiet) as progress:
         generated = run.generate(seconds, seed=seed, mode=mode, on_samples=progress.update)
     write_generated(generated, target)
     if wav is None:
@@ -100,11 +104,24 @@ def generate_into(
     return target, generated
 
 
-def is_generated(folder: Path) -> bool:
-    """Say whether a run's folder holds what was generated from it, whole."""
+def _refuse_others(record: Path) -> None:
+    """Raise where the record of a generation would take the place of a file that is none."""
+    if record.exists():
+        try:
+            read_json(record, _FORMAT, _VERSION)
+        except RunError:
+            raise ConfigError(
+                f"{record} is there and is no record of a generation, which would be written under that name; give "
+                "another --output"
+            ) from None
+
+
+def is_generated(folder: Path, epoch: int) -> bool:
+    """Say whether a run's folder holds, whole, what the post's way gives: 30 s, by its parameters after `epoch`."""
     wav = folder / _WAV
     try:
         record = read_json(wav.with_suffix(".json"), _FORMAT, _VERSION)
-        return bool(record.get("sha256") == sha256_of(wav))
+        wanted = {"mode": "post", "seconds": GENERATED_SECONDS, "parameters": "best", "epoch": epoch}
+        return {key: record.get(key) for key in wanted} == wanted and record.get("sha256") == sha256_of(wav)
     except RunError:
         return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,11 +30,12 @@ from longsong.reported import (
     Configuration,
     post_configurations,
 )
+from longsong.units import human_seconds
 
 __all__ = ["PROFILES", "Choice", "PlannedRun", "Profile", "ReportedSet", "State", "parse_shapes", "plan_grid"]
 
 ReportedSet = Literal["post", "code"]
-State = Literal["done", "failed", "left", "does not fit", "not chosen"]
+State = Literal["done", "failed", "running", "left", "does not fit", "not chosen"]
 Group = Literal["grid", "comparison"]
 
 _COMPARISON_SHAPES = ("1000x100", "4000x50", "1000x50")  # the shapes of most of the code's folders
@@ -53,8 +54,8 @@ class Profile:
         Whether a song that is given is taken whole.
     widths : tuple of int
         Hidden units.
-    sequences : tuple of int
-        Lengths that are run; longer ones are listed.
+    longest : int or None
+        The longest sequence that is run; longer ones are listed. None for no limit.
     shapes : tuple of str or None
         The only shapes that are looked at; None for all.
     comparison_shapes : int
@@ -65,16 +66,16 @@ class Profile:
     seconds: float
     whole_song: bool
     widths: tuple[int, ...]
-    sequences: tuple[int, ...]
+    longest: int | None
     shapes: tuple[str, ...] | None = None
     comparison_shapes: int = 3
     comparison_seeds: tuple[int, ...] = (1, 2, 3)
 
 
 PROFILES = {
-    "demo": Profile(120, False, WIDTHS[:1], SEQUENCES[:2]),
-    "full": Profile(SONG_SECONDS, True, WIDTHS, SEQUENCES),
-    "smoke": Profile(40, False, WIDTHS[:1], SEQUENCES[:1], ("800x50", "1000x50"), 1, (1, 2)),
+    "demo": Profile(120, False, WIDTHS[:1], SEQUENCES[1]),
+    "full": Profile(SONG_SECONDS, True, WIDTHS, None),
+    "smoke": Profile(40, False, WIDTHS[:1], SEQUENCES[0], ("800x50", "1000x50"), 1, (1, 2)),
 }
 
 
@@ -110,6 +111,29 @@ class Choice:
         choice("set", self.reported, ReportedSet)
         for width in self.widths or ():
             whole("widths", width)
+
+    def configurations(self) -> list[Configuration]:
+        """Give the configurations to look at, each once.
+
+        Raises
+        ------
+        ConfigError
+            A shape or width that was asked for is not in the set.
+        """
+        profile = PROFILES[self.profile]
+        if self.reported == "code":
+            found = [c for c in CODE_CONFIGURATIONS if self.widths is None or c.hidden in self.widths]
+        else:
+            found = post_configurations(tuple(dict.fromkeys(self.widths or profile.widths)))
+        if not found:
+            raise ConfigError(f"no configuration of the set {self.reported!r} has the widths {self.widths}")
+        known = list(dict.fromkeys(c.shape for c in found))
+        for shape in self.only or ():
+            if shape not in known:
+                raise ConfigError(f"{shape} is not in this set; it has {', '.join(known)}")
+        if profile.shapes is not None and self.reported == "post" and self.only is None:
+            found = [c for c in found if c.shape in profile.shapes]
+        return found
 
 
 @dataclass(frozen=True)
@@ -205,31 +229,15 @@ def plan_grid(
         A shape that was asked for is not in the set.
     """
     profile = PROFILES[chosen.profile]
-    widths = chosen.widths or profile.widths
-    if chosen.reported == "code":
-        configurations = [c for c in CODE_CONFIGURATIONS if chosen.widths is None or c.hidden in chosen.widths]
-    else:
-        configurations = post_configurations(widths)
-    _refuse_unknown(chosen.only, configurations)
-    grid = [_planned(song, chosen, profile, c) for c in configurations]
-    if profile.shapes is not None and chosen.reported == "post" and chosen.only is None:
-        grid = [run for run in grid if run.configuration.shape in profile.shapes]
+    grid = [_planned(song, chosen, profile, c) for c in chosen.configurations()]
     estimates = _Estimates(chosen.execution.device, known_seconds)
     grid = [estimates.of(run) for run in grid]
     runs = grid
     if chosen.reported == "post":
-        runs = grid + [estimates.of(run) for run in _comparison(grid, profile, widths[0])]
+        width = grid[0].configuration.hidden
+        runs = grid + [estimates.of(run) for run in _comparison(grid, profile, width)]
     order = ("left", "not chosen", "does not fit")
     return sorted(runs, key=lambda run: (order.index(run.state), run.estimated_seconds or run.samples_needed, run.name))
-
-
-def _refuse_unknown(only: Sequence[str] | None, configurations: list[Configuration]) -> None:
-    known = {c.shape for c in configurations}
-    odd = [shape for shape in only or () if shape not in known]
-    if odd:
-        raise ConfigError(
-            f"{odd[0]} is not in this set; it has {', '.join(dict.fromkeys(c.shape for c in configurations))}"
-        )
 
 
 def _planned(song: streams.Song, chosen: Choice, profile: Profile, c: Configuration) -> PlannedRun:
@@ -243,12 +251,12 @@ def _planned(song: streams.Song, chosen: Choice, profile: Profile, c: Configurat
     if train < 1:
         state = "does not fit"
         reason = (
-            f"needs {needed / song.sample_rate:,.0f} s of song for one example; this one has "
-            f"{split / song.sample_rate:,.0f} s to train on"
+            f"needs {human_seconds(needed / song.sample_rate)} of song for one example; this one has "
+            f"{human_seconds(split / song.sample_rate)} to train on"
         )
     elif chosen.only is not None and c.shape not in chosen.only:
         state, reason = "not chosen", "not in --only"
-    elif chosen.reported == "post" and c.seq not in profile.sequences and not (chosen.everything or chosen.only):
+    elif profile.longest is not None and c.seq > profile.longest and not (chosen.everything or chosen.only):
         state, reason = "not chosen", f"a longer sequence than profile {chosen.profile} runs; --all runs it"
     prefix = "code-" if chosen.reported == "code" else ""
     name = f"{prefix}{c.shape}-gru-{c.hidden}-s1"
@@ -257,12 +265,15 @@ def _planned(song: streams.Song, chosen: Choice, profile: Profile, c: Configurat
 
 def _comparison(grid: list[PlannedRun], profile: Profile, width: int) -> list[PlannedRun]:
     """Give the runs of LSTM, GRU and RNN side by side that the grid itself does not hold (P08, P09)."""
-    candidates = [run for run in grid if run.state == "left" and run.configuration.hidden == width]
+    # Without a dev example there is nothing to compare.
+    candidates = [run for run in grid if run.state == "left" and run.configuration.hidden == width and run.dev_examples]
 
-    def rank(run: PlannedRun) -> tuple[bool, int, float]:
+    def rank(run: PlannedRun) -> tuple[bool, int, bool, float]:
         shape = run.configuration.shape
         known = shape in _COMPARISON_SHAPES
-        return (not known, _COMPARISON_SHAPES.index(shape) if known else 0, run.estimated_seconds or 0.0)
+        # Of the others rather the cheapest that has more than one update an epoch: one that may learn something.
+        few = run.updates_per_epoch < 2
+        return (not known, _COMPARISON_SHAPES.index(shape) if known else 0, few, run.estimated_seconds or 0.0)
 
     runs = []
     for base in sorted(candidates, key=rank)[: profile.comparison_shapes]:

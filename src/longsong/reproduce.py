@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from longsong.space import require_space
 from longsong.training import train
 from longsong.training.device import DTYPES
 from longsong.training.plan import bytes_on_disk
-from longsong.training.record import read_summary
+from longsong.training.record import read_record, read_summary
 from longsong.units import human_time
 
 if TYPE_CHECKING:
@@ -171,7 +172,12 @@ class _Grid:
             "sample_rate": song.sample_rate,
         }
         before = self._before()
-        seconds = {run["name"]: run["estimated_seconds"] for run in before}
+        # What was estimated for another device or precision says nothing here.
+        seconds = {
+            run["name"]: run["estimated_seconds"]
+            for run in before
+            if run.get("execution") == chosen.execution.to_json()
+        }
         say(f"{song_folder}: {human_time(len(song) / song.sample_rate)} of song at {song.sample_rate:,} Hz")
         self.runs = [self._as_it_stands(run) for run in plan_grid(song, chosen, seconds.get)]
         planned = {run.name for run in self.runs}
@@ -193,9 +199,27 @@ class _Grid:
         return runs
 
     def _as_it_stands(self, run: PlannedRun) -> PlannedRun:
-        folder = self.out / run.name
-        done = run.state in ("left", "not chosen") and read_summary(folder) is not None and is_generated(folder)
+        """Say of a run whether it is done; what is damaged or another's is left, and is named when it is its turn."""
+        done = False
+        if run.state in ("left", "not chosen"):
+            with suppress(LongsongError):
+                done = self._is_done(run)
         return replace(run, state="done", reason="") if done else run
+
+    def _is_done(self, run: PlannedRun) -> bool:
+        folder = self.out / run.name
+        summary = read_summary(folder)
+        if summary is None:
+            return False
+        config = run.config(self.song_folder, self.out, self.chosen.execution)
+        record = read_record(folder)
+        same = (record.song["digest"], record.model, record.training) == (
+            self.song["digest"],
+            config.model,
+            config.training,
+        )
+        data = replace(config.data, train_samples=streams.train_samples(self.song["samples"]))
+        return same and record.data == data and is_generated(folder, summary["best"]["epoch"])
 
     def run(self) -> None:
         """Do all that is left, one after the other; a run that fails stops no other."""
@@ -210,6 +234,9 @@ class _Grid:
         for number, index in enumerate(left):
             run = self.runs[index]
             started = time.monotonic()
+            self.runs[index] = replace(run, state="running")
+            self.say(f"{'running':<12}  {run.name:<24}  about {human_time(run.estimated_seconds or 0.0)}")
+            self._write()
             try:
                 self._one(run, f"run {number + 1} of {len(left)}: {run.name}")
                 self.runs[index] = replace(run, state="done")
@@ -234,8 +261,9 @@ class _Grid:
     def _one(self, run: PlannedRun, label: str) -> None:
         config = run.config(self.song_folder, self.out, self.chosen.execution)
         folder = train(config, command=self.command, quiet=self.quiet, label=label)
-        if not is_generated(folder):
-            generate_into(load_run(folder), quiet=self.quiet, label=f"{label}, generating")
+        loaded = load_run(folder)
+        if not is_generated(folder, loaded.epoch):
+            generate_into(loaded, quiet=self.quiet, label=f"{label}, generating")
 
     def _keep_log(self, run: PlannedRun, error: Exception) -> str:
         """Keep a failed run's traceback beside what it wrote; gives the reason in one line."""
@@ -283,6 +311,10 @@ class _Grid:
                 "set": self.chosen.reported,
                 "widths": list(dict.fromkeys(run.configuration.hidden for run in self.runs)),
                 "command": self.command,
-                "runs": [run.to_json(self.chosen.reported) for run in self.runs] + self.others,
+                "runs": [
+                    run.to_json(self.chosen.reported) | {"execution": self.chosen.execution.to_json()}
+                    for run in self.runs
+                ]
+                + self.others,
             },
         )

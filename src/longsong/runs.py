@@ -14,15 +14,17 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import streams
-from longsong.config import Device, choice, finite, whole
+from longsong.config import Device, choice, samples_in, whole
 from longsong.errors import AudioError, ConfigError, RunError
 from longsong.generated import GENERATED_SECONDS, Generated
 from longsong.generation import generate_carry, generate_post, render
 from longsong.model import Network
+from longsong.places import find_shards
 from longsong.training import checkpoint as checkpoints
 from longsong.training.device import DTYPES, find_device
 from longsong.training.record import RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
+from longsong.units import human_seconds
 
 __all__ = ["Mode", "Run", "Seed", "Which", "load_run"]
 
@@ -101,8 +103,15 @@ class Run:
         named = self.network.named(self.parameters)
         return self.network.predict(named, tensor).cpu().numpy()
 
-    def song_seed(self, example: int = 0) -> Seed:
+    def song_seed(self, example: int = 0, shards: Path | None = None) -> Seed:
         """Give an example of the dev split as a seed; of the train split, where there is no dev example.
+
+        Parameters
+        ----------
+        example : int
+            Which, counted from 0.
+        shards : Path or None
+            The folder of the song's shards; None to look for the one that the run was trained on.
 
         Raises
         ------
@@ -112,7 +121,13 @@ class Run:
             The shards cannot be used.
         """
         whole("seed-example", example, 0)
-        shards = Path(self.record.song["shards"])
+        named = self.record.song["shards"]
+        shards = shards or find_shards(named, self.folder.parent)
+        if shards is None:
+            raise RunError(
+                f"the shards that {self.folder} was trained on, {named}, are not here; put them back, or say where "
+                "they are (--shards)"
+            )
         splits = Splits.open(shards, self.record.data)
         if splits.song.digest != self.record.song["digest"]:
             raise RunError(f"{shards} holds another song than {self.folder} was trained on; put that song back")
@@ -147,8 +162,8 @@ class Run:
         samples = read_mono(path, rate)
         if len(samples) < needed:
             raise AudioError(
-                f"{path} has {len(samples) / rate:,.1f} s, and a seed of {self.record.data.seq} frames of "
-                f"{self.record.data.frame} samples takes {needed / rate:,.1f} s; give a longer file"
+                f"{path} has {human_seconds(len(samples) / rate)}, and a seed of {self.record.data.seq} frames of "
+                f"{self.record.data.frame} samples takes {human_seconds(needed / rate)}; give a longer file"
             )
         normaliser = streams.Normaliser(self.record.song["scale"], self.record.song["offset"])
         frames = np.empty((self.record.data.seq, self.record.data.frame), np.float32)
@@ -185,7 +200,6 @@ class Run:
         NotFiniteError
             A prediction is not finite.
         """
-        finite("seconds", seconds, above=0)
         choice("mode", mode, Mode)
         if mode == "carry" and self.record.model.recurrence == "batch":
             raise ConfigError(
@@ -194,8 +208,7 @@ class Run:
             )
         seed = seed or self.song_seed()
         song, frame = self.record.song, self.record.data.frame
-        samples = round(seconds * song["sample_rate"])
-        whole("samples to generate", samples)
+        samples = samples_in(seconds, song["sample_rate"])
         iterations = ceil(samples / frame)
         started = time.monotonic()
         frames = _MODES[mode](

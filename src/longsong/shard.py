@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from longsong.audio import RESAMPLER, SAMPLE_RATE, AudioInfo, probe, read_blocks
-from longsong.config import finite, whole
+from longsong.config import samples_in, whole
 from longsong.errors import AudioError, ConfigError
 from longsong.files import sha256_of
 from longsong.progress import Progress
@@ -115,11 +115,7 @@ def _checked_limit(
         raise ConfigError("no audio file was given; name at least one")
     if seconds is None:
         return None
-    finite("seconds", seconds, above=0)
-    limit = round(seconds * sample_rate)
-    if limit == 0:
-        raise ConfigError(f"seconds must hold at least one sample of 1/{sample_rate} s, not {seconds!r}")
-    return limit
+    return samples_in(seconds, sample_rate)
 
 
 def _expected_samples(infos: Sequence[AudioInfo], sample_rate: int, limit: int | None) -> int | None:
@@ -189,16 +185,20 @@ def _is_done(out: Path, sample_rate: int, source: list[dict[str, Any]], made_by:
         index: Index = Song.open(out).index
     except StreamsError as error:
         raise WriteError(
-            f"{out} holds shards that cannot be used ({error}); remove it or give another --out"
+            f"{out} holds shards that cannot be used ({error}); remove it, or choose another folder"
         ) from error
     digests = [entry.get("sha256") for entry in index.source]
     if digests != [entry["sha256"] for entry in source]:
         names = ", ".join(str(entry.get("name")) for entry in index.source) or "something else"
-        raise WriteError(f"{out} holds the shards of another song ({names}); remove it or give another --out")
+        raise WriteError(f"{out} holds the shards of another song ({names}); remove it, or choose another folder")
     if index.sample_rate != sample_rate or index.made_by.get("settings") != made_by["settings"]:
+        there = index.made_by.get("settings")
+        there = there if isinstance(there, dict) else {}
+        odd = [name for name, value in made_by["settings"].items() if there.get(name) != value]
         raise WriteError(
-            f"{out} holds the shards of this song with other settings ({index.made_by.get('settings')}); "
-            "remove it or give another --out"
+            f"{out} holds the shards of this song with other settings: "
+            + ", ".join(f"{name} {there.get(name)!r} and not {made_by['settings'][name]!r}" for name in odd)
+            + "; remove it, or choose another folder"
         )
     return True
 

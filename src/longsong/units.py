@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["human_bytes", "human_count", "human_time"]
+__all__ = ["human_bytes", "human_count", "human_seconds", "human_time"]
 
 
 def human_time(seconds: float) -> str:
@@ -21,6 +21,11 @@ def human_time(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600:,} h {whole % 3600 // 60} min"
+
+
+def human_seconds(seconds: float) -> str:
+    """Give a length of sound in seconds, such as ``25,000 s``, ``6.25 s`` or ``0.031 s``."""
+    return f"{seconds:,.0f} s" if seconds >= 100 else f"{seconds:.3g} s"
 
 
 def human_bytes(count: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from longsong.audio import probe, read_blocks, read_mono
@@ -105,6 +105,7 @@ def test_tones_above_half_the_rate_are_not_folded_down(tmp_path):
     block=st.integers(100, 40_000),
 )
 def test_length_follows_from_the_rate_and_blocks_do_not_show(tmp_path_factory, rate, frames, block):
+    assume(frames * 16_000 > rate)  # less than one sample is refused
     path = store(tmp_path_factory.mktemp("a") / "a.wav", int16(frames), rate, "WAV", "PCM_16")
     pieces = list(read_blocks(path, block=block))
     assert all(len(piece) for piece in pieces)

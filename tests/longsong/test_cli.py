@@ -82,7 +82,7 @@ def test_numbers_that_cannot_be(shards, tmp_path, capsys, option):
 
 
 def test_a_song_that_is_too_short(shards, tmp_path, capsys):
-    refused(["train", shards, "--frame", 40000, "--seq", 50, "--out", tmp_path / "run"], capsys, "40000x50", "125.0 s")
+    refused(["train", shards, "--frame", 40000, "--seq", 50, "--out", tmp_path / "run"], capsys, "40000x50", "125 s")
     refused(
         ["train", shards, "--frame", 20, "--seq", 5, "--train-samples", 99999, "--out", tmp_path / "run"],
         capsys,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from longsong import grid as grid_module
-from longsong.config import DataConfig, ModelConfig
+from longsong.config import DataConfig, ExecutionConfig, ModelConfig
 from longsong.errors import ConfigError
 from longsong.estimate import Speed, measure_speed
 from longsong.grid import Choice, parse_shapes, plan_grid
@@ -92,9 +95,14 @@ def test_three_cells_are_compared_on_three_shapes_with_three_seeds(speeds):
     runs = plan_grid(LongSong(120), Choice("demo"))
     comparison = of_group(runs, "comparison")
     assert len(comparison) == 3 * (3 * 3 - 1)  # the grid has one GRU of each already
-    assert {run.configuration.shape for run in comparison} == {"1000x100", "4000x50", "1000x50"}
+    shapes = {run.configuration.shape for run in comparison}
+    assert len(shapes) == 3
+    assert shapes > {"1000x100", "1000x50"}  # 4000x50 has no dev example on so short a song
+    assert all(run.dev_examples for run in comparison)
+    (third,) = shapes - {"1000x100", "1000x50"}
+    assert min(run.updates_per_epoch for run in comparison if run.configuration.shape == third) > 1
     assert len({run.name for run in runs}) == len(runs)
-    for shape in ("1000x100", "4000x50", "1000x50"):
+    for shape in shapes:
         pairs = {(run.cell, run.seed) for run in runs if run.configuration.shape == shape}
         assert pairs == {(cell, seed) for cell in ("gru", "lstm", "rnn") for seed in (1, 2, 3)}
     assert sorted(speeds) == [("gru", 199), ("lstm", 199), ("rnn", 199)]  # each measured once
@@ -115,6 +123,20 @@ def test_the_codes_own_configurations():
     assert (odd.configuration.batch, odd.configuration.epochs, odd.configuration.normalise) == (4, 120, "stdev")
     assert odd.name == "code-40x40000-gru-256-s1"
     assert odd.state == "left"
+    config = odd.config(Path("shards/x"), Path("runs"), ExecutionConfig())
+    assert (config.data.batch, config.data.normalise, config.training.epochs) == (4, "stdev", 120)
+    assert (config.data.frame, config.data.seq, config.model.hidden) == (40, 40000, 256)
+    assert config.folder == Path("runs/code-40x40000-gru-256-s1")
+    demo = plan_grid(LongSong(120), Choice("demo", reported="code"))
+    assert {run.configuration.shape for run in demo if run.state == "not chosen"} == {"40x40000"}
+
+
+def test_widths_given_twice_are_run_once():
+    runs = plan_grid(LongSong(120), Choice("demo", widths=(256, 256)))
+    assert len({run.name for run in runs}) == len(runs)
+    assert {run.configuration.hidden for run in runs} == {256}
+    with pytest.raises(ConfigError, match="widths"):
+        plan_grid(LongSong(120), Choice("demo", reported="code", widths=(7,)))
 
 
 def test_what_was_estimated_before_is_not_measured_again(speeds):
@@ -141,6 +163,15 @@ def test_choices_that_cannot_be(values):
 def test_estimates_grow_with_the_work():
     speed = measure_speed(ModelConfig(cell="rnn", hidden=8), "cpu")
     small, long = DataConfig(40, 50), DataConfig(40, 5000)
+    one = replace(
+        speed, training=lambda rows, frame: 2.0, prediction=lambda rows, frame: 1.0, micro_batch=lambda data: 50
+    )
+    # An epoch of 300 examples is two mini-batches of 128 in pieces of 50, 50 and 28, and one of 44.
+    assert one.training_seconds(small, 300, 0, 3) == 3 * 2.0 * 50 * 7
+    assert one.training_seconds(small, 128, 10, 3) == 3 * 2.0 * 50 * 3 + 4 * 1.0 * 50
+    front = replace(speed, generation=lambda rows, frame: 1.0 if rows == 50 else 0.5)
+    # 80 fronts of 50 rows, and 25 on the way up and down, of 25 rows, twice
+    assert front.generation_seconds(small, 40 * 80) == (80 + 50 - 50) * 1.0 + 50 * 0.5
     assert 0 < speed.training_seconds(small, 10, 2, 1) < speed.training_seconds(small, 1000, 200, 1)
     assert speed.training_seconds(small, 10, 2, 1) < speed.training_seconds(small, 10, 2, 30)
     assert 0 < speed.generation_seconds(small, 480_000) < speed.generation_seconds(long, 480_000)

@@ -107,23 +107,26 @@ def test_any_wav_can_be_the_seed(run, tmp_path):
 
 
 def test_generated_files(run, config, tmp_path):
-    wav, generated = generate_into(run, seconds=0.5, quiet=True)
+    generate_into(run, seconds=0.5, quiet=True)
+    assert not is_generated(run.folder, run.epoch)  # the post's is 30 s
+    wav, generated = generate_into(run, quiet=True)
     assert wav == run.folder / "generated.wav"
     np.testing.assert_array_equal(read_mono(wav), generated.samples)
     with wave.open(str(wav)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
     made = json.loads(wav.with_suffix(".json").read_text())
     assert (made["format"], made["seed_in_output"], made["rms"]) == ("longsong.generated", False, generated.level.rms)
-    assert is_generated(run.folder)
+    assert is_generated(run.folder, run.epoch)
+    assert not is_generated(run.folder, run.epoch + 1)
     wav.write_bytes(wav.read_bytes()[:-2])
-    assert not is_generated(run.folder)
+    assert not is_generated(run.folder, run.epoch)
 
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(run.folder))
     events.Reload()
-    (audio,) = events.Audio("generated")
-    assert (audio.sample_rate, audio.length_frames, audio.step) == (16_000, 8000, run.epoch)
+    audio = events.Audio("generated")[-1]
+    assert (audio.sample_rate, audio.length_frames, audio.step) == (16_000, 480_000, run.epoch)
 
 
 def test_carried_state_does_not_write_over_the_posts_way(run):
@@ -132,7 +135,6 @@ def test_carried_state_does_not_write_over_the_posts_way(run):
     carry, _ = generate_into(run, seconds=0.1, mode="carry", quiet=True)
     assert carry == run.folder / "generated-carry.wav"
     assert post.read_bytes() == before != carry.read_bytes()
-    assert is_generated(run.folder)
 
 
 def test_best_and_last(run):
@@ -203,6 +205,29 @@ def test_another_song_in_the_place_of_the_runs_own_is_refused(config, tmp_path):
     write_shards(tmp_path / "song", tune(31_600, seed=2))
     with pytest.raises(RunError, match="another song"):
         run.song_seed()
+
+
+def test_no_other_file_is_written_over(run, tmp_path, capsys):
+    before = (run.folder / "config.json").read_bytes()
+    assert main(["generate", str(run.folder), "--seconds", "0.1", "--output", str(run.folder / "config.wav")]) == 2
+    assert "another --output" in capsys.readouterr().err
+    assert (run.folder / "config.json").read_bytes() == before
+    assert not (run.folder / "config.wav").exists()
+
+
+def test_the_shards_are_found_from_anywhere_or_named(config, tmp_path, monkeypatch, capsys):
+    base = tmp_path / "base"
+    base.mkdir()
+    monkeypatch.chdir(base)
+    write_shards(base / "shards/song", tune(31_600))
+    run = longsong.train(replace(config, shards=Path("shards/song"), out=Path("runs/one")), quiet=True)
+    monkeypatch.chdir(tmp_path)
+    words = ["generate", str(base / run), "--seconds", "0.1"]
+    assert main(words) == 0
+    (base / "shards").rename(tmp_path / "elsewhere")
+    assert main(words) == 2
+    assert "--shards" in capsys.readouterr().err
+    assert main([*words, "--shards", str(tmp_path / "elsewhere/song")]) == 0
 
 
 def test_the_command_names_what_was_made(run, tmp_path, capsys):

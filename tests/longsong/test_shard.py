@@ -98,14 +98,14 @@ def test_shards_with_other_settings_are_not_touched(tmp_path, changed):
     file = store(tmp_path / "a.wav", 0.4)
     out = shard_song([file], tmp_path / "song", **SMALL)
     before = contents(out)
-    with pytest.raises(WriteError, match=r"other settings.*another --out"):
+    with pytest.raises(WriteError, match=r"other settings.*another folder"):
         shard_song([file], out, **(SMALL | changed))
     assert contents(out) == before
 
 
 def test_shards_of_another_song_and_other_folders_are_not_touched(tmp_path):
     out = shard_song([store(tmp_path / "a.wav", 0.4)], tmp_path / "song", **SMALL)
-    with pytest.raises(WriteError, match=r"another song \(a\.wav\).*another --out"):
+    with pytest.raises(WriteError, match=r"another song \(a\.wav\).*another folder"):
         shard_song([store(tmp_path / "b.wav", 0.4, seed=9)], out, **SMALL)
     other = tmp_path / "letters"
     other.mkdir()

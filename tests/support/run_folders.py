@@ -315,7 +315,7 @@ class _Writer:
             "training_seconds": 0.5 * spec.seconds * updates,
             "seconds_per_update": 0.5 * spec.seconds,
             "samples_per_second": 1e6,
-            "starts": 1,
+            "starts": 2,
             "parameters_sha256": "",
             "metrics_sha256": "",
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,11 @@ def resuming(evidence: Evidence) -> Finding:
         f"every parameter and the decayed learning rate, and that of each update follows from its epoch; {resumed} "
         f"of them {'was' if resumed == 1 else 'were'} stopped and resumed on the way."
     )
-    return as_coded(seen, otherwise, _NO_RUN, {"runs_resumed": resumed})
+    found = as_coded(seen, otherwise, _NO_RUN, {"runs_resumed": resumed})
+    if found.verdict is Verdict.DIFFERS and not resumed:
+        text = f"{found.text} So what is kept is right, and that it is taken up again was not shown."
+        return replace(found, verdict=Verdict.NO_EVIDENCE, text=text)
+    return found
 
 
 def _resumed_odd(run: Run) -> tuple[list[str], tuple[Path, ...]]:

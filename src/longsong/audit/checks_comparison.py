@@ -18,6 +18,8 @@ __all__ = ["comparable", "no_difference"]
 
 _SEEDS = 3
 """Pairs that a comparison needs: fewer have no spread worth the name."""
+_LEARNT = 0.98
+"""Best dev cost over that of predicting the mean, above which a cell has learnt next to nothing."""
 _COMPARABLE = 0.05
 """How far mean dev costs may be apart to be called comparable, as a share of the GRU's."""
 _SAME = (
@@ -45,6 +47,8 @@ class Comparison:
         Its seconds per update over the GRU's, geometric mean over seeds.
     mean_costs : tuple of float
         Mean best dev cost, its own and the GRU's.
+    over_mean : tuple of float
+        The same over the cost of predicting the mean.
     files : tuple of Path
         The summaries.
     """
@@ -55,6 +59,7 @@ class Comparison:
     parameters: float
     seconds: float
     mean_costs: tuple[float, float]
+    over_mean: tuple[float, float]
     files: tuple[Path, ...]
 
     def numbers(self) -> dict[str, Any]:
@@ -65,12 +70,19 @@ class Comparison:
             "seeds": self.cost.pairs,
             "cost": self.mean_costs[0],
             "cost_of_gru": self.mean_costs[1],
+            "cost_over_predicting_the_mean": self.over_mean[0],
+            "cost_of_gru_over_predicting_the_mean": self.over_mean[1],
             "relative_difference": self.cost.mean,
             "spread": self.cost.spread,
             "interval_95": [self.cost.low, self.cost.high],
             "parameters_over_gru": self.parameters,
             "seconds_per_update_over_gru": self.seconds,
         }
+
+    @property
+    def learnt(self) -> bool:
+        """Whether at least one of the two learnt something: two that did not are alike in that alone."""
+        return min(self.over_mean) < _LEARNT
 
     def sentence(self) -> str:
         """Say what the numbers say."""
@@ -79,7 +91,8 @@ class Comparison:
         return (
             f"{self.where}: the {self.cell.upper()}'s best dev cost is {abs(self.cost.mean):.2%} {side} the GRU's "
             f"(95 % interval {self.cost.low:+.2%} to {self.cost.high:+.2%}, {self.cost.pairs} seeds), with "
-            f"{self.parameters:.2f} times its parameters and {speed} its time per update"
+            f"{self.parameters:.2f} times its parameters and {speed} its time per update ({self.over_mean[0]:.3f} and "
+            f"{self.over_mean[1]:.3f} of predicting the mean{'' if self.learnt else ': neither has learnt'})"
         )
 
 
@@ -94,8 +107,11 @@ def comparable(evidence: Evidence) -> Finding:
     files = tuple(path for one in found for path in one.files)
     if broken:
         return Finding(Verdict.DIFFERS, f"Runs to be compared were altered: {'; '.join(broken[:3])}.", numbers, files)
-    if not lstm:
-        return Finding(Verdict.NO_EVIDENCE, _MISSING, numbers, files)
+    learnt = [one for one in lstm if one.learnt]
+    if not learnt:
+        text = _MISSING if not lstm else f"{'; '.join(one.sentence() for one in found)}. {_NOT_LEARNT}"
+        return Finding(Verdict.NO_EVIDENCE, text, numbers, files)
+    lstm = learnt
     apart = [one for one in lstm if abs(one.cost.mean) > _COMPARABLE]
     more = [one for one in lstm if one.parameters <= 1]
     faster = sum(one.seconds > 1 for one in lstm)
@@ -103,7 +119,8 @@ def comparable(evidence: Evidence) -> Finding:
     text = f"{'; '.join(one.sentence() for one in found)}. "
     text += (
         f"They perform comparably (within {_COMPARABLE:.0%}) in {len(lstm) - len(apart)} of {len(lstm)} "
-        f"configurations; the GRU has fewer parameters in {len(lstm) - len(more)} and takes less time per update "
+        f"configurations in which one of them has learnt; the GRU has fewer parameters in {len(lstm) - len(more)} and "
+        f"takes less time per update "
         f"in {faster}."
     )
     holds = not apart and not more and 2 * faster > len(lstm)
@@ -118,8 +135,11 @@ def no_difference(evidence: Evidence) -> Finding:
     files = tuple(path for one in lstm for path in one.files)
     if broken:
         return Finding(Verdict.DIFFERS, f"Runs to be compared were altered: {'; '.join(broken[:3])}.", numbers, files)
-    if not lstm:
-        return Finding(Verdict.NO_EVIDENCE, _MISSING, numbers, files)
+    learnt = [one for one in lstm if one.learnt]
+    if not learnt:
+        text = _MISSING if not lstm else f"{'; '.join(one.sentence() for one in lstm)}. {_NOT_LEARNT}"
+        return Finding(Verdict.NO_EVIDENCE, text, numbers, files)
+    lstm = learnt
     told = [one for one in lstm if one.cost.excludes_zero]
     numbers["configurations_with_a_difference"] = len(told)
     if told:
@@ -143,6 +163,12 @@ def no_difference(evidence: Evidence) -> Finding:
 _MISSING = (
     f"There are not yet {_SEEDS} random seeds of GRU and LSTM in one configuration, on one song and device, "
     "with a dev cost."
+)
+
+
+_NOT_LEARNT = (
+    "Where neither cell has learnt more than the mean, that their costs are alike says nothing of them; a longer song "
+    "or a smaller frame gives more updates."
 )
 
 
@@ -201,6 +227,13 @@ def _compare(cell: str, pairs: list[tuple[Run, Run]]) -> Comparison:
         cost=paired([own / other - 1 for own, other in costs]),
         parameters=parameters,
         seconds=exp(fsum(log(own / other) for own, other in seconds) / len(seconds)),
-        mean_costs=(fsum(c[0] for c in costs) / len(costs), fsum(c[1] for c in costs) / len(costs)),
+        mean_costs=_means(costs),
+        over_mean=_means(
+            [tuple(run.summary["best"]["dev_cost"] / run.summary["cost_of_mean"] for run in p) for p in pairs]
+        ),
         files=tuple(run.path("summary.json") for pair in pairs for run in pair),
     )
+
+
+def _means(pairs: list[tuple[float, ...]]) -> tuple[float, float]:
+    return fsum(pair[0] for pair in pairs) / len(pairs), fsum(pair[1] for pair in pairs) / len(pairs)

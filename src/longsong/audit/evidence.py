@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from longsong.audit.fields import GRID, GRID_RUN, require
 from longsong.audit.regenerate import Regenerated, SeenSeed, regenerate, see_seed
 from longsong.audit.revaluate import DevCost, Workload, revaluate
 from longsong.audit.run import Run
 from longsong.audit.song import SeenSong, see_song
 from longsong.errors import RunError
+from longsong.fields import GRID, GRID_RUN, require
 from longsong.files import read_json, sha256_of
 
 __all__ = ["Evidence"]

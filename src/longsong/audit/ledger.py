@@ -21,6 +21,7 @@ from longsong.audit import (
 from longsong.audit.claims import Claim, load_claims
 from longsong.audit.evidence import Evidence
 from longsong.audit.verdicts import Finding, Verdict
+from longsong.errors import RunError
 from longsong.files import write_json
 from longsong.version import __version__
 
@@ -149,9 +150,11 @@ def audit(runs: Path) -> Audit:
     Raises
     ------
     RunError
-        There is no such folder.
+        There is no such folder, or it holds no run.
     """
     evidence = Evidence.load(runs)
+    if not evidence.runs and evidence.grid is None and not evidence.problems:
+        raise RunError(f"{runs} holds no run; give the folder of runs, such as runs/, or train one first")
     return Audit(
         rows=tuple(_row(claim, CHECKS[claim.id](evidence), evidence) for claim in load_claims()),
         complete=len(evidence.complete),

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longsong.audit.fields import CONFIG, DEV, GENERATED, STATE, SUMMARY, UPDATE, Fields, require
 from longsong.audit.network import cell_of, expected_shapes, layers_of
 from longsong.audit.sound import Wav
 from longsong.errors import RunError
+from longsong.fields import CONFIG, DEV, GENERATED, STATE, SUMMARY, UPDATE, Fields, require
 from longsong.files import read_json, sha256_of
 
 __all__ = ["Metrics", "Run"]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longsong.errors import RunError
+from longsong.places import find_shards
 
 if TYPE_CHECKING:
     from streams import Song
@@ -102,8 +103,7 @@ def see_song(shards: str, runs: Path) -> SeenSong:
     Parameters
     ----------
     shards : str
-        The folder as ``config.json`` has it: absolute, or relative to where longsong was called. It is
-        looked for from here, from beside `runs` and from inside of it.
+        The folder as ``config.json`` has it; `longsong.places.find_shards` says where it is looked for.
     runs : Path
         The folder of runs.
 
@@ -117,14 +117,7 @@ def see_song(shards: str, runs: Path) -> SeenSong:
     from streams import Song
     from streams.errors import StreamsError
 
-    given = Path(shards)
-    places = [
-        given,
-        runs.resolve().parent / given,
-        runs / given,
-        runs.resolve().parent / "shards" / given.name,
-    ]
-    folder = next((place for place in places if (place / "index.json").exists()), None)
+    folder = find_shards(shards, runs)
     if folder is None:
         raise NotHereError(f"the shards {shards} are not here; put them back or shard the song again")
     try:

@@ -29,7 +29,10 @@ def trouble(file: BinaryIO, size: int) -> str | None:
     str or None
         ``is cut short: …`` where the samples' chunk ends behind the file, or is not there.
     """
-    magic = file.read(12)[:4]
+    head = file.read(12)
+    magic = head[:4]
+    if magic == b"FORM" and head[8:] not in (b"AIFF", b"AIFC"):
+        return None  # another kind of IFF, such as 8SVX, whose chunks have other names
     order: Literal["big", "little"] = "big" if magic in (b"RIFX", b"FORM") else "little"
     long_size: int | None = None
     while len(head := file.read(8)) == 8:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import streams
-from longsong.config import ModelConfig
+from longsong.config import ModelConfig, whole
 from longsong.errors import LongsongError
 from longsong.model import Network, sum_of_squares
 from longsong.training.optimiser import RMSProp
@@ -103,14 +103,18 @@ def measure_parity(path: Path, micro_batch: int | None = None) -> Parity:
     GoldenFileError
         It is missing, cut short, or of another form.
     """
+    if micro_batch is not None:
+        whole("micro-batch", micro_batch)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             golden = {name: arrays[name] for name in arrays.files}
         return _measure(path.name, golden, json.loads(str(golden["meta"])), micro_batch)
     except FileNotFoundError:
         raise GoldenFileError(f"there is no {path}; give a file of the form of tests/golden") from None
-    except (OSError, ValueError, EOFError, BadZipFile, TypeError) as error:
-        raise GoldenFileError(f"{path} is cut short, or not a golden file ({error})") from error
+    except (OSError, ValueError, EOFError, BadZipFile, TypeError, IndexError, RuntimeError) as error:
+        raise GoldenFileError(
+            f"{path} is cut short, or not a golden file; give one of the form of tests/golden"
+        ) from error
     except KeyError as error:
         raise GoldenFileError(f"{path} is not a golden file: it has no {error}") from error
 

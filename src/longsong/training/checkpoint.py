@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "Best",
     "Checkpoint",
     "best_file",
+    "has_checkpoint",
     "load_best",
     "load_latest",
     "load_parameters",
@@ -153,11 +155,13 @@ def save(folder: Path, network: Network, checkpoint: Checkpoint) -> None:
     state["sha256"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     try:
         with os_errors_named(target):
-            shutil.rmtree(partial, ignore_errors=True)
+            for stale in folder.glob(".update-*.partial"):  # of a process that was killed
+                shutil.rmtree(stale, ignore_errors=True)
             partial.mkdir()
             for name, content in contents.items():
                 write_bytes(partial / name, content)
-            write_json(partial / "state.json", {"format": _FORMAT, "version": _VERSION, **state})
+            head = {"format": _FORMAT, "version": _VERSION, "state_sha256": _digest(state)}
+            write_json(partial / "state.json", head | state)
             partial.replace(target)
             sync_folder(folder)
     finally:
@@ -165,6 +169,11 @@ def save(folder: Path, network: Network, checkpoint: Checkpoint) -> None:
     for older in _folders(folder):
         if older != target:
             shutil.rmtree(older, ignore_errors=True)
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Say whether there is a checkpoint in `folder`."""
+    return bool(_folders(folder))
 
 
 def load_latest(folder: Path, network: Network) -> Checkpoint | None:
@@ -181,9 +190,12 @@ def load_latest(folder: Path, network: Network) -> Checkpoint | None:
     newest = folders[-1]
     try:
         state = read_json(newest / "state.json", _FORMAT, _VERSION)
+        kept = state.pop("state_sha256")
+        del state["format"], state["version"]
+        if _digest(state) != kept:
+            raise CheckpointError(f"{newest / 'state.json'} is altered; remove {newest} and train again")
         digests = state.pop("sha256")
         best = Best(**state.pop("best"))
-        del state["format"], state["version"]
         parameters, mean_square = (
             load_parameters(newest / name, network, digests[name])
             for name in ("parameters.safetensors", "optimiser.safetensors")
@@ -215,6 +227,10 @@ def save_best(run: Path, network: Network, parameters: Tensor) -> str:
 def load_best(run: Path, network: Network, sha256: str | None = None) -> Tensor:
     """Read a run's best parameters, shape (size,); raises as `load_parameters`."""
     return load_parameters(best_file(run), network, sha256)
+
+
+def _digest(state: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import statistics
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -21,7 +23,7 @@ from longsong.model import Network
 from longsong.progress import Progress
 from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
-from longsong.training.checkpoint import Best, Checkpoint
+from longsong.training.checkpoint import Best, Checkpoint, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.feed import tensors
 from longsong.training.metrics import read_metrics
@@ -72,7 +74,11 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
     if read_summary(run) is not None:
         return run
     torch.set_num_threads(record.execution.threads or available_threads())
-    if not (run / "config.json").exists():
+    if not has_checkpoint(run / "checkpoints"):
+        if config.training.start_from is not None:
+            initial_parameters(record, network)  # refused here, before anything is written
+        # Now, and not only when a sample is read that was altered: a new run begins on a whole song, or not at all.
+        splits.song.verify()
         require_space(run, bytes_on_disk(network.size, DTYPES[record.execution.precision].itemsize))
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
@@ -152,20 +158,24 @@ class _Training:
                 progress.say(f"{self.run}: the dev split holds no example, so the last parameters are the best")
             if at.update:
                 progress.resume_at(at.update)
-            elif not at.train_stream:
-                self._evaluate()
-                self._save()
-            while at.epoch < self.record.training.epochs:
-                try:
+            try:
+                if not at.train_stream:  # nothing was saved yet
+                    self._evaluate()
+                    self._save()
+                while at.epoch < self.record.training.epochs:
                     self._epoch()
-                except NotFiniteError as error:
-                    raise NotFiniteError(
-                        f"{self.run}: {error} in update {at.update + 1} of {self.total} (epoch {at.epoch + 1}); "
-                        "the last good checkpoint is kept. Try a smaller --learning-rate or --step-clip "
-                        f"(now {self.record.training.learning_rate:g} and {self.record.training.step_clip:g})"
-                    ) from error
+            except NotFiniteError as error:
+                training = self.record.training
+                raise NotFiniteError(
+                    f"{self.run}: {error}, after update {at.update} of {self.total} (epoch {at.epoch + 1}); the last "
+                    f"good checkpoint is kept. Try another --out with a smaller --learning-rate, --step-clip or "
+                    f"--init-width (now {training.learning_rate:g}, {training.step_clip:g} and "
+                    f"{self.record.model.init_width:g})"
+                ) from error
             self.monitors.synced_bytes()
-        self._summarise()
+            self._summarise()
+            if self.interrupted.is_set():  # in the last update, or after it
+                raise KeyboardInterrupt(f"{self.run} is complete; stopped there")
 
     def _epoch(self) -> None:
         at, record = self.at, self.record
@@ -196,6 +206,8 @@ class _Training:
                 if now - self.saved >= _SECONDS_BETWEEN_CHECKPOINTS:
                     self._save()
         self.optimiser.learning_rate *= record.training.lr_decay
+        if not math.isfinite(self.optimiser.learning_rate):
+            raise NotFiniteError(f"the learning rate is {self.optimiser.learning_rate}")
         at.epoch += 1
         self._evaluate()
         self._save()
@@ -246,8 +258,12 @@ class _Training:
         updates, evaluations = read_metrics(self.run)
         at = self.at
         seconds = [update["seconds"] for update in updates]
-        median = statistics.median(seconds)
-        samples = updates[0]["examples"] * self.record.data.frame * self.record.data.seq
+        samples = sum(update["examples"] for update in updates) * self.record.data.frame * self.record.data.seq
+        if sha256_of(checkpoints.best_file(self.run)) != at.best.sha256:
+            raise CheckpointError(
+                f"{checkpoints.best_file(self.run)} is altered: its sha256 is not the one on record; remove {self.run} "
+                "and train again"
+            )
         newest = self.run / "checkpoints" / f"update-{at.update:08d}" / "parameters.safetensors"
         write_summary(
             self.run,
@@ -269,9 +285,10 @@ class _Training:
                 "clipped_share": statistics.fmean(update["clipped"] for update in updates),
                 "floor_share": statistics.fmean(update["floor_share"] for update in updates),
                 "training_seconds": at.training_seconds,
-                "seconds_per_update": median,
-                "samples_per_second": samples / median,
+                "seconds_per_update": statistics.median(seconds),
+                "samples_per_second": samples / sum(seconds),
                 "starts": at.starts,
+                "ended": datetime.now(UTC).isoformat(timespec="seconds"),
                 "parameters_sha256": sha256_of(newest),
                 "metrics_sha256": sha256_of(self.run / "metrics.jsonl"),
             },

@@ -28,9 +28,10 @@ def log_audio(run: Path, name: str, samples: NDArray[np.int16], sample_rate: int
     """Give a run's TensorBoard the sound that was generated, shape (samples,), after `epoch` epochs."""
     from torch.utils.tensorboard import SummaryWriter
 
-    board = SummaryWriter(str(run))
-    board.add_audio(name, samples.astype(np.float32)[None] / 32768, epoch, sample_rate)
-    board.close()
+    with os_errors_named(run / "events.out.tfevents"):
+        board = SummaryWriter(str(run))
+        board.add_audio(name, samples.astype(np.float32)[None] / 32768, epoch, sample_rate)
+        board.close()
 
 
 class Monitors:
@@ -65,8 +66,11 @@ class Monitors:
             os.truncate(self._path, keep_bytes)
             self._clipped = self._path.read_bytes().count(b'"clipped": true')
             self._file = self._path.open("ab")
-        # Steps from here on are those that this start writes itself.
-        self._board = SummaryWriter(str(run), purge_step=update + 1 if update else None)
+            # Steps from here on are those that this start writes itself.
+            again = any(run.glob("events.out.tfevents.*"))
+            # Nothing was kept where there was no checkpoint; else all steps up to that update were.
+            first = update + 1 if keep_bytes else 0
+            self._board = SummaryWriter(str(run), purge_step=first if again else None)
         self._updates = update
 
     def update(
@@ -137,14 +141,18 @@ class Monitors:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._board.close()
         with os_errors_named(self._path):
-            self._file.close()
+            try:
+                self._board.close()
+            finally:
+                self._file.close()
 
     def _line(self, **values: Any) -> None:
         with os_errors_named(self._path):
             self._file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
 
     def _scalars(self, update: int, values: dict[str, float]) -> None:
-        for name, value in values.items():
-            self._board.add_scalar(name, value, update)
+        # Its writer is a thread; what failed there comes up at the next call.
+        with os_errors_named(self._path.with_name("events.out.tfevents")):
+            for name, value in values.items():
+                self._board.add_scalar(name, value, update)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from longsong.errors import NotFiniteError
 
 __all__ = ["FLOOR", "RMSProp", "StepStatistics"]
 
@@ -57,18 +60,27 @@ class RMSProp:
 
     @torch.no_grad()
     def step(self, parameters: Tensor, gradient: Tensor) -> StepStatistics:
-        """Change `parameters`, shape (size,), in place by one step along `gradient`, of the same shape."""
+        """Change `parameters`, shape (size,), in place by one step along `gradient`, of the same shape.
+
+        Raises
+        ------
+        NotFiniteError
+            The norm of the gradient or of the step is not finite; `parameters` are as they were.
+        """
         self.mean_square.mul_(self.decay).addcmul_(gradient, gradient, value=1 - self.decay)
         divisor = self.mean_square.sqrt()
         floor_share = (divisor < FLOOR).double().mean().item()
         step = (gradient * self.learning_rate).div_(divisor.clamp_(min=FLOOR))
         unclipped = torch.linalg.vector_norm(step).item()
+        gradient_norm = torch.linalg.vector_norm(gradient).item()
+        if not (math.isfinite(unclipped) and math.isfinite(gradient_norm)):
+            raise NotFiniteError(f"the norm of the step is {unclipped}, and that of the gradient {gradient_norm}")
         clipped = unclipped > self.step_clip
         if clipped:
             step.mul_(self.step_clip / unclipped)
         parameters.sub_(step)
         return StepStatistics(
-            gradient_norm=torch.linalg.vector_norm(gradient).item(),
+            gradient_norm=gradient_norm,
             step_norm_unclipped=unclipped,
             step_norm=torch.linalg.vector_norm(step).item() if clipped else unclipped,
             clipped=clipped,

@@ -12,7 +12,7 @@ from torch import Tensor
 from longsong.config import ExecutionConfig, RunConfig
 from longsong.errors import CheckpointError, ConfigError, RunError
 from longsong.model import Network
-from longsong.training.checkpoint import load_best
+from longsong.training.checkpoint import has_checkpoint, load_best
 from longsong.training.device import DTYPES, available_threads, device_name, find_device
 from longsong.training.plan import choose_micro_batch, free_memory
 from longsong.training.record import RunRecord, read_record
@@ -61,11 +61,13 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
     run = config.folder
     if (run / "config.json").exists():
         record = read_record(run)
-        record.refuse_another(asked, run)
-        _refuse_other_execution(record.execution, config.execution, run)
-        find_device(record.execution.device)
-        return record
-    if run.is_dir() and any(run.iterdir()):
+        # Before its first checkpoint a run has computed nothing that could be lost: it may become another one.
+        if has_checkpoint(run / "checkpoints"):
+            record.refuse_another(asked, run)
+            _refuse_other_execution(record.execution, config.execution, run)
+            find_device(record.execution.device)
+            return record
+    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise RunError(f"{run} is not empty and holds no run; give another --out")
     device = find_device(config.execution.device)
     itemsize = DTYPES[config.execution.precision].itemsize

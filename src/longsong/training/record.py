@@ -9,6 +9,7 @@ from typing import Any
 
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig, TrainingConfig
 from longsong.errors import CheckpointError, RunError
+from longsong.fields import CONFIG, SUMMARY, require
 from longsong.files import read_json, write_json
 
 __all__ = ["RunRecord", "read_record", "read_summary", "write_summary"]
@@ -95,6 +96,7 @@ def read_record(run: Path) -> RunRecord:
     """
     path = run / "config.json"
     found = read_json(path, _CONFIG, _VERSION)
+    require(found, CONFIG, str(path))
     try:
         data, execution = found["data"], found["execution"]
         return RunRecord(
@@ -120,4 +122,8 @@ def write_summary(run: Path, summary: Mapping[str, Any]) -> None:
 def read_summary(run: Path) -> dict[str, Any] | None:
     """Read ``summary.json``; None where training is not complete. Raises as `read_record`."""
     path = run / "summary.json"
-    return read_json(path, _SUMMARY, _VERSION) if path.exists() else None
+    if not path.exists():
+        return None
+    found = read_json(path, _SUMMARY, _VERSION)
+    require(found, SUMMARY, str(path))
+    return found

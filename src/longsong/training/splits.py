@@ -11,6 +11,7 @@ import numpy as np
 import streams
 from longsong.config import DataConfig
 from longsong.errors import ConfigError
+from longsong.units import human_seconds
 
 __all__ = ["DEV_SEED", "Splits"]
 
@@ -60,8 +61,9 @@ class Splits:
         if len(train) < 1:
             needed, rate = data.frame * data.seq, song.sample_rate
             raise ConfigError(
-                f"{data.frame}x{data.seq} needs {needed / rate:,.1f} s of song in the train split, and {shards} has "
-                f"{samples / rate:,.1f} s there; take a longer song, a smaller --frame or a shorter --seq"
+                f"{data.frame}x{data.seq} needs {needed:,} samples ({human_seconds(needed / rate)}) in the train "
+                f"split, and {shards} has {samples:,} there ({human_seconds(samples / rate)}); take a longer song, "
+                "a smaller --frame or a shorter --seq"
             )
         full = DataConfig(**(data.to_json() | {"train_samples": samples}))
         return cls(song, full, train, dev)

@@ -65,13 +65,11 @@ class Updater:
         Raises
         ------
         NotFiniteError
-            The cost or its gradient is not finite; the parameters are as they were.
+            The cost, its gradient or the step is not finite; the parameters are as they were.
         """
         cost, gradient = self.gradient(inputs, targets)
         if not math.isfinite(cost):
             raise NotFiniteError(f"the train cost is {cost}")
-        if not torch.isfinite(gradient).all():
-            raise NotFiniteError("the gradient is not finite")
         return cost, self.optimiser.step(self.parameters, gradient)
 
     @torch.no_grad()
@@ -86,8 +84,15 @@ class Updater:
 
         A short last mini-batch counts as much as a full one, as in 2016. The mean is None where
         there is no mini-batch.
+
+        Raises
+        ------
+        NotFiniteError
+            A cost is not finite.
         """
         costs = [self.cost(*batch) for batch in batches]
+        if not all(math.isfinite(cost) for cost in costs):
+            raise NotFiniteError("the dev cost is not finite")
         return (math.fsum(costs) / len(costs) if costs else None), len(costs)
 
     def _sum(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:

@@ -15,12 +15,14 @@ from longsong.audit import Audit, audit, format_audit, write_audit
 from longsong.audit.evidence import Evidence
 from longsong.audit.verdicts import Verdict
 from longsong.errors import RunError
-from longsong.files import read_json, sha256_of
+from longsong.files import read_json, sha256_of, write_json
 
 NAME = "40x50-gru-199-s1"
 
 
 def test_no_runs_are_no_evidence(tmp_path: Path) -> None:
+    grid = {"format": "longsong.grid", "version": 1, "profile": "demo", "set": "post", "runs": []}
+    write_json(tmp_path / "grid.json", grid)
     found = audit(tmp_path)
     assert {row.verdict.value for row in found.rows if row.id != "P16"} == {"no evidence yet"}
     assert all("Run: longsong" in row.text for row in found.rows if row.id != "P16")
@@ -29,6 +31,8 @@ def test_no_runs_are_no_evidence(tmp_path: Path) -> None:
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no folder"):
         audit(tmp_path / "none")
+    with pytest.raises(RunError, match="holds no run"):
+        audit(tmp_path)
 
 
 def test_audit_as_json(honest_audit: Audit, honest: Path, tmp_path: Path) -> None:

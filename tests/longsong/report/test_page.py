@@ -13,6 +13,7 @@ from run_folders import dump, edit, read
 
 from longsong.audit import audit
 from longsong.errors import RunError, SpaceError
+from longsong.files import write_json
 from longsong.report import write_report
 
 NAME = "40x50-gru-199-s1"
@@ -156,6 +157,8 @@ def test_faults_are_shown_and_stop_nothing(runs: Path) -> None:
 
 
 def test_nothing_to_show(tmp_path: Path) -> None:
+    grid = {"format": "longsong.grid", "version": 1, "profile": "demo", "set": "post", "runs": []}
+    write_json(tmp_path / "grid.json", grid)
     page = page_of(tmp_path)
     assert "No run is complete yet." in page.text
     with pytest.raises(RunError, match="there is no folder"):

@@ -139,6 +139,13 @@ def test_stopped_after_any_update_it_ends_with_the_same_bytes(shards, tmp_path, 
         return update_of(self, inputs, targets)
 
     monkeypatch.setattr(loop.Updater, "update", stopping)
+    save_of, saved = loop.checkpoints.save, []
+
+    def saving(folder, network, checkpoint):
+        saved.append(checkpoint.update)
+        save_of(folder, network, checkpoint)
+
+    monkeypatch.setattr(loop.checkpoints, "save", saving)
     run = tmp_path / "run"
     starts = 0
     while True:
@@ -149,6 +156,8 @@ def test_stopped_after_any_update_it_ends_with_the_same_bytes(shards, tmp_path, 
         except PowerCutError:
             continue
     assert starts == len(stops) + 1
+    # In the middle of an epoch there is a checkpoint only where the time for one has come.
+    assert any(update % 3 for update in saved) == every_update
     assert final_bytes(run) == final_bytes(expected)
     assert metrics_without_times(run) == metrics_without_times(expected)
 
@@ -195,6 +204,7 @@ def test_a_process_killed_at_several_points_ends_with_the_same_bytes(shards, tmp
 def test_ctrl_c_leaves_a_checkpoint_and_the_run_goes_on(shards, tmp_path, monkeypatch):
     expected = train(shards, tmp_path / "whole")
     run = tmp_path / "run"
+    before = signal.getsignal(signal.SIGINT)
     update_of, made = loop.Updater.update, 0
 
     def interrupted(self, inputs, targets):
@@ -209,10 +219,108 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_run_goes_on(shards, tmp_path, monkey
         with pytest.raises(KeyboardInterrupt, match=f"after update {update} of 12"):
             train(shards, run)
         assert [folder.name for folder in run.glob("checkpoints/update-*")] == [f"update-{update:08d}"]
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is before
     train(shards, run)
     assert final_bytes(run) == final_bytes(expected)
     assert read_summary(run)["starts"] == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_in_the_last_update_is_not_lost(shards, tmp_path, monkeypatch, number):
+    update_of, made = loop.Updater.update, 0
+
+    def interrupted(self, inputs, targets):
+        nonlocal made
+        made += 1
+        if made == 12:
+            os.kill(os.getpid(), number)
+        return update_of(self, inputs, targets)
+
+    monkeypatch.setattr(loop.Updater, "update", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="complete"):
+        train(shards, tmp_path / "run")
+    assert read_summary(tmp_path / "run") is not None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training": TrainingConfig(epochs=4, learning_rate=1e30, step_clip=1e30)},
+        {"training": TrainingConfig(epochs=4, learning_rate=1e38)},
+        {"training": TrainingConfig(epochs=4, lr_decay=1e300)},
+        {"model": ModelConfig(hidden=8, init_width=1e30)},
+    ],
+)
+def test_nothing_that_is_not_finite_is_written(shards, tmp_path, changes):
+    with pytest.raises(NotFiniteError, match="--init-width"):
+        train(shards, tmp_path / "run", **changes)
+    assert read_summary(tmp_path / "run") is None
+    for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines():
+        assert all(np.isfinite(v) for v in json.loads(line).values() if isinstance(v, float))
+
+
+@pytest.mark.parametrize(("costs", "best"), [([5.0, 3.0, 3.0, 4.0], 2), ([2.0, 2.0, 2.0, 2.0], 1)])
+def test_the_best_is_after_the_epoch_with_the_strictly_lowest_dev_cost(shards, tmp_path, monkeypatch, costs, best):
+    """The evaluation before the first epoch is no candidate, however low (FACTS section 4)."""
+    reported = iter([0.5, *costs])
+    monkeypatch.setattr(loop.Updater, "evaluate", lambda self, batches: (len(list(batches)), (next(reported), 1))[1])
+    run = train(shards, tmp_path / "run")
+    assert read_summary(run)["best"]["epoch"] == best
+
+
+def test_tensorboard_of_a_run_that_was_killed_has_each_point_once(shards, tmp_path, monkeypatch):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    update_of, made = loop.Updater.update, 0
+
+    def stopping(self, inputs, targets):
+        nonlocal made
+        made += 1
+        if made in (3, 9):
+            raise PowerCutError
+        return update_of(self, inputs, targets)
+
+    monkeypatch.setattr(loop.Updater, "update", stopping)
+    for _ in range(2):
+        with pytest.raises(PowerCutError):
+            train(shards, tmp_path / "run")
+    train(shards, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("cost/train")] == list(range(1, 13))
+    assert [event.step for event in events.Scalars("cost/dev")] == [0, 3, 6, 9, 12]
+
+
+def test_a_start_that_is_refused_does_not_stand_in_the_way_of_the_next(whole, shards, tmp_path):
+    run = tmp_path / "run"
+    with pytest.raises(RunError):
+        train(shards, run, training=TrainingConfig(epochs=1, start_from=str(tmp_path / "nowhere")))
+    assert not run.exists()
+    with pytest.raises(NotFiniteError):
+        train(shards, run, training=TrainingConfig(epochs=1), model=ModelConfig(hidden=8, init_width=1e30))
+    train(shards, run, training=TrainingConfig(epochs=1))
+
+
+def test_best_parameters_that_were_altered_are_noticed_before_the_run_counts_as_complete(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "write_summary", lambda *_: None)  # as if it were killed before
+    run = train(shards, tmp_path / "run")
+    monkeypatch.undo()
+    best = run / "checkpoints/best.safetensors"
+    best.write_bytes(best.read_bytes()[:-7])
+    with pytest.raises(CheckpointError, match=r"best\.safetensors"):
+        train(shards, run)
+    assert read_summary(run) is None
+
+
+def test_what_was_chosen_at_the_first_start_is_on_record(whole):
+    execution = json.loads((whole / "config.json").read_text())["execution"]
+    assert (execution["device"], execution["threads"], execution["micro_batch"]) == ("cpu", 1, 128)
+
+
+def test_samples_per_second_are_those_of_all_updates(whole):
+    updates, _ = read_metrics(whole)
+    expected = sum(u["examples"] for u in updates) * 100 / sum(u["seconds"] for u in updates)
+    assert read_summary(whole)["samples_per_second"] == pytest.approx(expected)
 
 
 def test_a_cost_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(shards, tmp_path, monkeypatch):
@@ -224,7 +332,7 @@ def test_a_cost_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(s
         return update_of(self, inputs * (float("inf") if made == 5 else 1.0), targets)
 
     monkeypatch.setattr(loop.Updater, "update", exploding)
-    with pytest.raises(NotFiniteError, match=r"update 5 of 12 \(epoch 2\).*--learning-rate"):
+    with pytest.raises(NotFiniteError, match=r"after update 4 of 12 \(epoch 2\).*--learning-rate"):
         train(shards, tmp_path / "run")
     (newest,) = (tmp_path / "run").glob("checkpoints/update-*")
     assert newest.name == "update-00000003"
@@ -286,7 +394,7 @@ def test_a_folder_of_something_else_is_left_alone(shards, tmp_path):
 
 
 def test_a_song_that_is_too_short_is_refused_in_numbers(shards, tmp_path):
-    with pytest.raises(ConfigError, match=r"20x5000 needs 6\.2 s .* has 1\.8 s"):
+    with pytest.raises(ConfigError, match=r"20x5000 needs 100,000 samples \(6\.25 s\) .* has 29,020 there \(1\.81 s\)"):
         train(shards, tmp_path / "run", data=DataConfig(20, 5000))
     assert not (tmp_path / "run").exists()
 

@@ -1,4 +1,4 @@
-"""What the audit needs of each file of a run (docs/formats.md), by dotted name and kind of value.
+"""What is needed of each file of a run (docs/formats.md), by dotted name and kind of value.
 
 Read once and checked, so that a check never meets a missing key or a word where a number should be.
 """
@@ -113,6 +113,7 @@ SUMMARY: Fields = {
     "best.epoch": _positive,
     "best.dev_cost": _number_or_null,
     "best.sha256": _text,
+    "last_train_cost": _number,
     "cost_of_zero": _number,
     "cost_of_mean": _number,
     "clipped_share": _number,
