@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from longsong.errors import RunError
@@ -44,6 +45,13 @@ def _text(value: Any) -> bool:
 
 def _text_or_null(value: Any) -> bool:
     return value is None or isinstance(value, str)
+
+
+def _time(value: Any) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def _flag(value: Any) -> bool:
@@ -121,6 +129,7 @@ SUMMARY: Fields = {
     "training_seconds": _number,
     "seconds_per_update": _above_zero,
     "starts": _positive,
+    "ended": _time,
     "parameters_sha256": _text,
     "metrics_sha256": _text,
 }

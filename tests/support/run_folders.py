@@ -316,6 +316,7 @@ class _Writer:
             "seconds_per_update": 0.5 * spec.seconds,
             "samples_per_second": 1e6,
             "starts": 2,
+            "ended": "2026-11-22T07:00:00+00:00",
             "parameters_sha256": "",
             "metrics_sha256": "",
         }

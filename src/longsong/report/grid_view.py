@@ -8,6 +8,7 @@ from typing import Any
 from longsong.audit.evidence import Evidence
 from longsong.report.run_view import RunView
 from longsong.reported import FRAMES, SEQUENCES
+from longsong.units import human_time
 
 __all__ = ["GridCell", "GridTable", "view_grids"]
 
@@ -24,8 +25,8 @@ class GridCell:
         Best dev cost, and that over the cost of predicting the mean; empty where there is none.
     heat : float
         0 for a cost like that of predicting the mean (or worse), 1 for none at all.
-    state, reason : str
-        Why there is no run, in a word and in a sentence.
+    state, reason, time : str
+        Why there is no run, in a word and in a sentence, and how long it would take.
     """
 
     run: str | None = None
@@ -34,6 +35,7 @@ class GridCell:
     heat: float = 0.0
     state: str = ""
     reason: str = ""
+    time: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ def _cell(view: RunView | None, entry: dict[str, Any] | None, rate: int) -> Grid
         reason = str(entry.get("reason") or "")
         if entry["state"] == "does not fit" and not entry["train_examples"]:
             reason = f"one example needs {entry['frame'] * entry['seq'] / rate:,.0f} s"
+        seconds = entry.get("estimated_seconds")
+        if entry["state"] in ("not chosen", "left") and isinstance(seconds, (int, float)):
+            return GridCell(state=entry["state"], reason=reason, time=f"about {human_time(seconds)}")
         return GridCell(state=entry["state"], reason=reason)
     if view.dev_cost is None or view.ratio is None:
-        return GridCell(run=view.name, state="no dev example")
+        return GridCell(run=view.name, cost=f"{view.train_cost:.4f}", state="train cost; no dev example")
     heat = min(1.0, max(0.0, 1 - view.ratio))
     return GridCell(run=view.name, cost=f"{view.dev_cost:.4f}", ratio=f"{view.ratio:.3f}", heat=round(heat, 3))

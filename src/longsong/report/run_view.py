@@ -26,6 +26,8 @@ class RunView:
         Its cost curves.
     described : str
         The curves in words, for who does not see them.
+    train_cost : float
+        Its last train cost.
     dev_cost, ratio : float or None
         Its best dev cost, and that over the cost of predicting the mean; None without a dev example.
     numbers : list of (str, str)
@@ -48,6 +50,7 @@ class RunView:
     audio: str | None
     svg: str
     described: str
+    train_cost: float
     dev_cost: float | None
     ratio: float | None
     numbers: list[tuple[str, str]]
@@ -73,6 +76,7 @@ def view_run(run: Run) -> RunView:
     notes, audio, sound = _sound(run)
     ratio = best / baseline if best is not None and baseline > 0 else None
     return RunView(
+        train_cost=run.summary["last_train_cost"],
         name=run.name,
         cell=str(run.of("model.cell")).upper(),
         group=run.group,

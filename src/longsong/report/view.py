@@ -78,11 +78,11 @@ def _made(evidence: Evidence) -> list[tuple[str, str]]:
     runs = evidence.complete
     if not runs:
         return []
-    newest = max(run.path("summary.json").stat().st_mtime for run in runs)
+    ended = max(datetime.fromisoformat(str(run.summary["ended"])) for run in runs)
     torch = sorted({str(run.of("execution").get("torch", "?")) for run in runs})
     return [
         ("machine", ", ".join(sorted({run.of("execution.device_name") for run in runs}))),
-        ("last run ended", f"{datetime.fromtimestamp(newest, UTC):%d %B %Y, %H:%M} UTC"),
+        ("last run ended", f"{ended.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
         ("longsong", ", ".join(sorted({run.of("made_by.longsong") for run in runs}))),
         ("torch", ", ".join(torch)),
         ("training in all", human_time(sum(run.summary["training_seconds"] for run in runs))),

@@ -246,6 +246,24 @@ def test_lstm_against_gru(above: float, rows: dict[str, str], song: Path, tmp_pa
     assert compared["seconds_per_update_over_gru"] == pytest.approx(1.3)
 
 
+def test_cells_that_have_learnt_nothing_bear_no_witness(compared: Path, tmp_path: Path) -> None:
+    runs = copy(compared, tmp_path / "runs")
+    for path in runs.glob("*/summary.json"):
+        edit(path, cost_of_mean=1.01 * read(path)["best"]["dev_cost"])
+    found = audit(runs)
+    for id in ("P08", "P09"):
+        assert found.row(id).verdict == "no evidence yet"
+        assert "neither has learnt" in found.row(id).text
+
+
+def test_checkpoints_that_nobody_went_on_from_do_not_show_resuming(runs: Path) -> None:
+    for path in runs.glob("*/summary.json"):
+        edit(path, starts=1)
+    row = audit(runs).row("D10")
+    assert row.verdict == "no evidence yet"
+    assert "was not shown" in row.text
+
+
 def test_gru_that_is_slower(compared: Path, tmp_path: Path) -> None:
     runs = copy(compared, tmp_path / "runs")
     for path in runs.glob("*-gru-*/summary.json"):
