@@ -109,7 +109,8 @@ def test_length_follows_from_the_rate_and_blocks_do_not_show(tmp_path_factory, r
     path = store(tmp_path_factory.mktemp("a") / "a.wav", int16(frames), rate, "WAV", "PCM_16")
     pieces = list(read_blocks(path, block=block))
     assert all(len(piece) for piece in pieces)
-    assert max(map(len, pieces)) <= 4 * block + 1000
+    # Beside blocks there is what the resampler held back until the end.
+    assert max(map(len, pieces)) <= 4 * block + 4000
     read = np.concatenate(pieces)
     assert abs(len(read) - frames * 16_000 / rate) < 1
     np.testing.assert_array_equal(read, read_mono(path))

@@ -99,19 +99,10 @@ class Comparison:
 def comparable(evidence: Evidence) -> Finding:
     """P08: LSTM within 5 % of the GRU's dev cost, and the GRU, with fewer parameters, oftener the faster."""
     found, broken = _comparisons(evidence)
-    lstm = [one for one in found if one.cell == "lstm"]
-    numbers: dict[str, Any] = {
-        "comparable_within": _COMPARABLE,
-        "comparisons": [one.numbers() for one in found],
-    }
-    files = tuple(path for one in found for path in one.files)
-    if broken:
-        return Finding(Verdict.DIFFERS, f"Runs to be compared were altered: {'; '.join(broken[:3])}.", numbers, files)
-    learnt = [one for one in lstm if one.learnt]
-    if not learnt:
-        text = _MISSING if not lstm else f"{'; '.join(one.sentence() for one in found)}. {_NOT_LEARNT}"
-        return Finding(Verdict.NO_EVIDENCE, text, numbers, files)
-    lstm = learnt
+    numbers: dict[str, Any] = {"comparable_within": _COMPARABLE, "comparisons": [one.numbers() for one in found]}
+    lstm, nothing = _witnesses(found, broken, numbers)
+    if nothing is not None:
+        return nothing
     apart = [one for one in lstm if abs(one.cost.mean) > _COMPARABLE]
     more = [one for one in lstm if one.parameters <= 1]
     faster = sum(one.seconds > 1 for one in lstm)
@@ -120,26 +111,20 @@ def comparable(evidence: Evidence) -> Finding:
     text += (
         f"They perform comparably (within {_COMPARABLE:.0%}) in {len(lstm) - len(apart)} of {len(lstm)} "
         f"configurations in which one of them has learnt; the GRU has fewer parameters in {len(lstm) - len(more)} and "
-        f"takes less time per update "
-        f"in {faster}."
+        f"takes less time per update in {faster}."
     )
     holds = not apart and not more and 2 * faster > len(lstm)
-    return Finding(Verdict.REPRODUCED if holds else Verdict.DIFFERS, text, numbers, files)
+    return Finding(Verdict.REPRODUCED if holds else Verdict.DIFFERS, text, numbers, _files(found))
 
 
 def no_difference(evidence: Evidence) -> Finding:
     """P09: no difference between LSTM and GRU is seen: zero lies in every paired 95 % interval."""
     found, broken = _comparisons(evidence)
-    lstm = [one for one in found if one.cell == "lstm"]
-    numbers: dict[str, Any] = {"comparisons": [one.numbers() for one in lstm]}
-    files = tuple(path for one in lstm for path in one.files)
-    if broken:
-        return Finding(Verdict.DIFFERS, f"Runs to be compared were altered: {'; '.join(broken[:3])}.", numbers, files)
-    learnt = [one for one in lstm if one.learnt]
-    if not learnt:
-        text = _MISSING if not lstm else f"{'; '.join(one.sentence() for one in lstm)}. {_NOT_LEARNT}"
-        return Finding(Verdict.NO_EVIDENCE, text, numbers, files)
-    lstm = learnt
+    found = [one for one in found if one.cell == "lstm"]
+    numbers: dict[str, Any] = {"comparisons": [one.numbers() for one in found]}
+    lstm, nothing = _witnesses(found, broken, numbers)
+    if nothing is not None:
+        return nothing
     told = [one for one in lstm if one.cost.excludes_zero]
     numbers["configurations_with_a_difference"] = len(told)
     if told:
@@ -147,17 +132,35 @@ def no_difference(evidence: Evidence) -> Finding:
             f"{one.where}: {one.cost.mean:+.2%} ({one.cost.low:+.2%} to {one.cost.high:+.2%})" for one in told
         )
         text = (
-            f"Run again, LSTM and GRU can be told apart in {len(told)} of {len(lstm)} configurations (the LSTM's "
-            f"best dev cost against the GRU's, 95 % interval over seeds): {each}."
+            f"Run again, LSTM and GRU can be told apart in {len(told)} of {len(lstm)} configurations in which one of "
+            f"them has learnt (the LSTM's best dev cost against the GRU's, 95 % interval over seeds): {each}."
         )
-        return Finding(Verdict.DIFFERS, text, numbers, files)
+        return Finding(Verdict.DIFFERS, text, numbers, _files(found))
     widest = max(lstm, key=lambda one: one.cost.high - one.cost.low).cost
     text = (
         f"Run again, LSTM and GRU cannot be told apart by their best dev cost in {len(lstm)} of {len(lstm)} "
-        f"configurations with {min(one.cost.pairs for one in lstm)} seeds or more: zero lies in every 95 % "
-        f"interval, the widest being {widest.low:+.2%} to {widest.high:+.2%}."
+        f"configurations in which one of them has learnt, with {min(one.cost.pairs for one in lstm)} seeds or more: "
+        f"zero lies in every 95 % interval, the widest being {widest.low:+.2%} to {widest.high:+.2%}."
     )
-    return Finding(Verdict.REPRODUCED, text, numbers, files)
+    return Finding(Verdict.REPRODUCED, text, numbers, _files(found))
+
+
+def _witnesses(
+    found: list[Comparison], broken: list[str], numbers: dict[str, Any]
+) -> tuple[list[Comparison], Finding | None]:
+    """Give the comparisons of the LSTM that say something, or the finding that there is none."""
+    if broken:
+        text = f"Runs to be compared were altered: {'; '.join(broken[:3])}."
+        return [], Finding(Verdict.DIFFERS, text, numbers, _files(found))
+    lstm = [one for one in found if one.cell == "lstm" and one.learnt]
+    if lstm:
+        return lstm, None
+    text = f"{'; '.join(one.sentence() for one in found)}. {_NOT_LEARNT}" if found else _MISSING
+    return [], Finding(Verdict.NO_EVIDENCE, text, numbers, _files(found))
+
+
+def _files(found: list[Comparison]) -> tuple[Path, ...]:
+    return tuple(path for one in found for path in one.files)
 
 
 _MISSING = (
