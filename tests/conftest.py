@@ -8,3 +8,10 @@ import os
 # and OpenMP wait for each other many times longer than small products take (docs/decisions/005-openmp-spinning.md).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from hypothesis import settings
+
+# No test depends on how long it takes; the rest is as the profile in force has it (with CI set, the same examples
+# each time).
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
