@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests_support import tune, write_shards
+from small_song import tune, write_shards
 
 
 @pytest.fixture(scope="session")

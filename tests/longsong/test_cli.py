@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from tests_support import tune, write_shards
+from small_song import tune, write_shards
 
 from longsong import shard as shard_module
 from longsong import space

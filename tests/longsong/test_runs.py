@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests_support import tune, write_shards
+from small_song import tune, write_shards
 
 import longsong
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig

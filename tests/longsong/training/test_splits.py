@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests_support import tune
+from small_song import tune
 
 import streams
 from longsong.config import DataConfig

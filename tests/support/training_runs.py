@@ -1,0 +1,41 @@
+"""Small runs, and what of them must not depend on when they were stopped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import longsong
+from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
+from longsong.files import sha256_of
+
+CPU = ExecutionConfig(device="cpu", threads=1)
+
+
+def config(shards: Path, out: Path, **changes) -> RunConfig:
+    base = RunConfig(
+        shards,
+        DataConfig(20, 5),
+        ModelConfig(hidden=8),
+        TrainingConfig(epochs=4),
+        CPU,
+        out,
+    )
+    return replace(base, **changes)
+
+
+def train(shards: Path, out: Path, **changes) -> Path:
+    return longsong.train(config(shards, out, **changes), quiet=True)
+
+
+def final_bytes(run: Path) -> dict[str, str]:
+    """Give the digests of everything that must not depend on when a run was killed."""
+    (newest,) = run.glob("checkpoints/update-*")
+    files = [newest / "parameters.safetensors", newest / "optimiser.safetensors", run / "checkpoints/best.safetensors"]
+    return {file.name: sha256_of(file) for file in files}
+
+
+def metrics_without_times(run: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
