@@ -21,7 +21,7 @@ from longsong.space import require_space
 from longsong.training import train
 from longsong.training.device import DTYPES
 from longsong.training.plan import bytes_on_disk
-from longsong.training.record import read_record, read_summary
+from longsong.training.record import LOG, read_record, read_summary
 from longsong.units import human_time
 
 if TYPE_CHECKING:
@@ -264,11 +264,12 @@ class _Grid:
         loaded = load_run(folder)
         if not is_generated(folder, loaded.epoch):
             generate_into(loaded, quiet=self.quiet, label=f"{label}, generating")
+        (folder / LOG).unlink(missing_ok=True)  # of an earlier start that failed
 
     def _keep_log(self, run: PlannedRun, error: Exception) -> str:
         """Keep a failed run's traceback beside what it wrote; gives the reason in one line."""
         folder = self.out / run.name
-        log = folder / "log.txt"
+        log = folder / LOG
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_text(log, "".join(traceback.format_exception(error)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,13 +88,14 @@ def test_a_run_that_fails_is_reported_and_stops_no_other(done, tmp_path, monkeyp
     (tmp_path / "shards").symlink_to(done / "shards")
     train, failed = reproduce_module.train, []
 
+    def short(config, **more):
+        return train(replace(config, training=replace(config.training, epochs=1)), **more)
+
     def failing(config, **more):
         if config.model.cell == "lstm":
             failed.append(config.name)
             raise ZeroDivisionError("on purpose")
-        from dataclasses import replace
-
-        return train(replace(config, training=replace(config.training, epochs=1)), **more)
+        return short(config, **more)
 
     monkeypatch.setattr(reproduce_module, "train", failing)
     assert main(["reproduce", "--profile", "smoke", "--device", "cpu", "--only", "1000x50"]) == 1
@@ -105,6 +107,11 @@ def test_a_run_that_fails_is_reported_and_stops_no_other(done, tmp_path, monkeyp
     for name in failed:
         assert f"failed: {name}: on purpose" in said.err
         assert "ZeroDivisionError" in (runs / name / "log.txt").read_text()
+    monkeypatch.setattr(reproduce_module, "train", short)
+    assert main(["reproduce", "--profile", "smoke", "--device", "cpu", "--only", "1000x50"]) == 0
+    assert not list(runs.glob("*/log.txt"))
+    states = [run["state"] for run in runs_of(tmp_path)[1]]
+    assert (states.count("done"), states.count("failed"), states.count("left")) == (6, 0, 0)
 
 
 def test_runs_of_another_song_are_refused(done, monkeypatch, capsys):
@@ -124,3 +131,20 @@ def test_a_disk_that_is_too_small_for_what_is_left_is_found_out_before_anything_
     assert main(["reproduce", "--profile", "smoke", "--device", "cpu"]) == 2
     assert "50,000,000 bytes" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_of_another_song_or_length_in_its_place_is_not_taken_for_done(done, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shards").symlink_to(done / "shards")
+    shards = done / "shards/demo-song-40s"
+    runs = tmp_path / "runs"
+    own = ["--frame", "1000", "--seq", "50", "--device", "cpu", "--epochs", "1"]
+    assert main(["train", str(shards), *own, "--out", str(runs / "1000x50-gru-199-s1")]) == 0
+    assert main(["generate", str(runs / "1000x50-gru-199-s1")]) == 0
+    capsys.readouterr()
+    words = ["reproduce", "--profile", "smoke", "--device", "cpu", "--only", "1000x50", "--out", str(runs)]
+    stopped = []
+    monkeypatch.setattr(reproduce_module, "train", lambda config, **more: stopped.append(config.name) or 1 / 0)
+    assert main(words) == 1
+    assert "6 runs left, 0 done" in capsys.readouterr().out
+    assert "1000x50-gru-199-s1" in stopped

@@ -15,7 +15,7 @@ from longsong.model import Network
 from longsong.training.checkpoint import has_checkpoint, load_best
 from longsong.training.device import DTYPES, available_threads, device_name, find_device
 from longsong.training.plan import choose_micro_batch, free_memory
-from longsong.training.record import RunRecord, read_record
+from longsong.training.record import LOG, RunRecord, read_record
 from longsong.training.splits import Splits
 from longsong.version import __version__
 
@@ -67,7 +67,7 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
             _refuse_other_execution(record.execution, config.execution, run)
             find_device(record.execution.device)
             return record
-    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
+    elif run.exists() and (not run.is_dir() or any(path.name != LOG for path in run.iterdir())):
         raise RunError(f"{run} is not empty and holds no run; give another --out")
     device = find_device(config.execution.device)
     itemsize = DTYPES[config.execution.precision].itemsize

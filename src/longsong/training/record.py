@@ -12,7 +12,10 @@ from longsong.errors import CheckpointError, RunError
 from longsong.fields import CONFIG, SUMMARY, require
 from longsong.files import read_json, write_json
 
-__all__ = ["RunRecord", "read_record", "read_summary", "write_summary"]
+__all__ = ["LOG", "RunRecord", "read_record", "read_summary", "write_summary"]
+
+LOG = "log.txt"
+"""The traceback of a run's last failure, in its folder."""
 
 _CONFIG, _SUMMARY, _VERSION = "longsong.run", "longsong.summary", 1
 
