@@ -268,15 +268,18 @@ def _comparison(grid: list[PlannedRun], profile: Profile, width: int) -> list[Pl
     # Without a dev example there is nothing to compare.
     candidates = [run for run in grid if run.state == "left" and run.configuration.hidden == width and run.dev_examples]
 
-    def rank(run: PlannedRun) -> tuple[bool, int, bool, float]:
-        shape = run.configuration.shape
-        known = shape in _COMPARISON_SHAPES
-        # Of the others rather the cheapest that has more than one update an epoch: one that may learn something.
-        few = run.updates_per_epoch < 2
-        return (not known, _COMPARISON_SHAPES.index(shape) if known else 0, few, run.estimated_seconds or 0.0)
-
+    # Two of the 2016 folders' shapes, and of the others rather the cheapest that has more than one update an epoch:
+    # on a short song the cells learn nothing at the former, and are alike in that alone.
+    known = sorted(
+        (run for run in candidates if run.configuration.shape in _COMPARISON_SHAPES),
+        key=lambda run: _COMPARISON_SHAPES.index(run.configuration.shape),
+    )[:2]
+    others = sorted(
+        (run for run in candidates if run not in known),
+        key=lambda run: (run.updates_per_epoch < 2, run.estimated_seconds or 0.0),
+    )
     runs = []
-    for base in sorted(candidates, key=rank)[: profile.comparison_shapes]:
+    for base in (known + others)[: profile.comparison_shapes]:
         for cell in _COMPARED:
             for seed in profile.comparison_seeds:
                 if (cell, seed) == (base.cell, base.seed):

@@ -108,6 +108,14 @@ def test_three_cells_are_compared_on_three_shapes_with_three_seeds(speeds):
     assert sorted(speeds) == [("gru", 199), ("lstm", 199), ("rnn", 199)]  # each measured once
 
 
+def test_on_a_longer_song_too_one_shape_is_compared_that_has_more_updates():
+    runs = of_group(plan_grid(LongSong(200), Choice("demo")), "comparison")
+    shapes = {run.configuration.shape: run.updates_per_epoch for run in runs}
+    assert len(shapes) == 3
+    assert shapes.keys() > {"1000x100", "4000x50"}
+    assert max(shapes.values()) > 1
+
+
 def test_only_picks_and_compares_what_was_picked():
     runs = plan_grid(LongSong(120), Choice("demo", only=("1000x1000", "40x50")))
     left = {run.configuration.shape for run in runs if run.state == "left"}
