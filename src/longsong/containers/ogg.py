@@ -34,7 +34,7 @@ def trouble(file: BinaryIO) -> str | None:
         if not header.startswith(b"OggS"):
             if ended and not open_streams:
                 return None
-            if not header:
+            if len(header) < 4 and b"OggS".startswith(header):
                 return "is cut short: its last Ogg page does not have the end-of-stream mark"
             return f"is damaged: there is no Ogg page at byte {at:,}"
         lacing = file.read(header[26]) if len(header) == _HEADER else b""
