@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-BASE = {"config", "errors", "fields", "files", "places", "progress", "reported", "space", "units", "version"}
+BASE = {"config", "errors", "fields", "files", "metrics", "places", "progress", "reported", "space", "units", "version"}
 SOUND = {"audio", "containers", "wav"}
 # What each unit of the package may import, beside what lies in itself; "streams" is the data layer.
 ALLOWED: dict[str, set[str]] = {

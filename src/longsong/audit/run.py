@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -15,46 +14,13 @@ from numpy.typing import NDArray
 from longsong.audit.network import cell_of, expected_shapes, layers_of
 from longsong.audit.sound import Wav
 from longsong.errors import RunError
-from longsong.fields import CONFIG, DEV, GENERATED, STATE, SUMMARY, UPDATE, Fields, require
+from longsong.fields import CONFIG, GENERATED, STATE, SUMMARY, Fields, require
 from longsong.files import read_json, sha256_of
+from longsong.metrics import Metrics
 
-__all__ = ["Metrics", "Run"]
+__all__ = ["Run"]
 
 Shapes = dict[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The lines of ``metrics.jsonl``: those of updates, and those of dev evaluations, in order."""
-
-    updates: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
-
-    @classmethod
-    def read(cls, path: Path) -> Metrics:
-        """Read and check the lines.
-
-        Raises
-        ------
-        RunError
-            The file is missing, cut short, or a line is not one of its lines.
-        """
-        found: dict[str, list[dict[str, Any]]] = {"update": [], "dev": []}
-        fields = {"update": UPDATE, "dev": DEV}
-        try:
-            with path.open(encoding="utf-8") as file:
-                for number, text in enumerate(file, 1):
-                    line = json.loads(text)
-                    kind = line.get("kind") if isinstance(line, dict) else None
-                    if kind not in found:
-                        raise RunError(f"{path}, line {number}: {kind!r} is no kind of line; train again")
-                    require(line, fields[kind], f"{path}, line {number}")
-                    found[kind].append(line)
-        except FileNotFoundError:
-            raise RunError(f"there is no {path}; train again") from None
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path} is cut short or altered ({error}); train again") from error
-        return cls(found["update"], found["dev"])
 
 
 @dataclass(eq=False)

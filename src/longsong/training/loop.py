@@ -19,6 +19,7 @@ import torch
 from longsong.config import RunConfig
 from longsong.errors import CheckpointError, NotFiniteError
 from longsong.files import os_errors_named, sha256_of
+from longsong.metrics import Metrics
 from longsong.model import Network
 from longsong.progress import Progress
 from longsong.space import require_space
@@ -26,7 +27,6 @@ from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Best, Checkpoint, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.feed import tensors
-from longsong.training.metrics import read_metrics
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
 from longsong.training.plan import bytes_on_disk
@@ -255,7 +255,8 @@ class _Training:
             raise KeyboardInterrupt(f"stopped after update {self.at.update} of {self.total}")
 
     def _summarise(self) -> None:
-        updates, evaluations = read_metrics(self.run)
+        metrics = Metrics.read(self.run / "metrics.jsonl")
+        updates, evaluations = metrics.updates, metrics.evaluations
         at = self.at
         seconds = [update["seconds"] for update in updates]
         samples = sum(update["examples"] for update in updates) * self.record.data.frame * self.record.data.seq

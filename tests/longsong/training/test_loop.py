@@ -16,11 +16,16 @@ import longsong
 from longsong import DataConfig, ExecutionConfig, ModelConfig, TrainingConfig
 from longsong.errors import CheckpointError, ConfigError, NotFiniteError, RunError
 from longsong.files import sha256_of
+from longsong.metrics import Metrics
 from longsong.training import loop
-from longsong.training.metrics import read_metrics
 from longsong.training.monitors import indices_digest
 from longsong.training.record import read_summary
 from streams import ShuffledScheme
+
+
+def read_metrics(run: Path) -> tuple[list[dict], list[dict]]:
+    metrics = Metrics.read(run / "metrics.jsonl")
+    return metrics.updates, metrics.evaluations
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,47 @@
+"""Reading `metrics.jsonl`, for whoever summarises, audits or reports a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longsong.errors import RunError
+from longsong.fields import DEV, UPDATE, require
+
+__all__ = ["Metrics"]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The lines of ``metrics.jsonl``: those of updates, and those of dev evaluations, in order."""
+
+    updates: list[dict[str, Any]]
+    evaluations: list[dict[str, Any]]
+
+    @classmethod
+    def read(cls, path: Path) -> Metrics:
+        """Read and check the lines.
+
+        Raises
+        ------
+        RunError
+            The file is missing, cut short, or a line is not one of its lines.
+        """
+        found: dict[str, list[dict[str, Any]]] = {"update": [], "dev": []}
+        fields = {"update": UPDATE, "dev": DEV}
+        try:
+            with path.open(encoding="utf-8") as file:
+                for number, text in enumerate(file, 1):
+                    line = json.loads(text)
+                    kind = line.get("kind") if isinstance(line, dict) else None
+                    if kind not in found:
+                        raise RunError(f"{path}, line {number}: {kind!r} is no kind of line; train again")
+                    require(line, fields[kind], f"{path}, line {number}")
+                    found[kind].append(line)
+        except FileNotFoundError:
+            raise RunError(f"there is no {path}; train again") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} is cut short or altered ({error}); train again") from error
+        return cls(found["update"], found["dev"])
