@@ -108,6 +108,8 @@ UPDATE: Fields = {
     "examples": _positive,
     "indices_sha256": _text,
     "train_cost": _number,
+    "clipped": _flag,
+    "floor_share": _number,
     "learning_rate": _number,
     "seconds": _number,
 }
