@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.blocks import Blocks
 from streams.checks import sample_range, whole
 from streams.errors import WindowError
+from streams.normalise import Normaliser
+from streams.rows import flat, whole_rows
 from streams.statistics import Statistics
 
 __all__ = ["ArraySong"]
@@ -21,7 +25,7 @@ class ArraySong:
     Parameters
     ----------
     samples : ndarray, shape (n,), int16
-        n is 1 or more; not copied, and not to be changed.
+        n is 1 or more; not to be changed. Copied only where they do not lie side by side.
     sample_rate : int
         In Hz.
 
@@ -36,9 +40,11 @@ class ArraySong:
             raise WindowError(
                 f"samples are {samples.dtype} of shape {samples.shape}: give int16, one or more, in a row"
             )
-        self._samples = samples.view()
+        self._samples = np.ascontiguousarray(samples).view()
         self._samples.flags.writeable = False
         self.sample_rate = whole("sample_rate", sample_rate, WindowError, at_least=1)
+        self._blocks = Blocks(np.array([0, len(samples)], dtype=np.int64))
+        self._blocks.put(0, self._samples)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -46,6 +52,22 @@ class ArraySong:
     def __getitem__(self, key: slice) -> npt.NDArray[np.int16]:
         start, stop = sample_range(key, len(self))
         return self._samples[start:stop]
+
+    def gather(self, starts: npt.NDArray[np.int64], normaliser: Normaliser, out: npt.NDArray[np.float32]) -> None:
+        """Read a run of samples for each row, normalised, into `out`, shape (rows, length), float32."""
+        self._blocks.gather((starts, *whole_rows(*out.shape)), normaliser, flat(out))
+
+    def read_into(self, starts: npt.NDArray[np.int64], out: npt.NDArray[np.int16]) -> None:
+        """Read a run of samples for each row as they are, into `out`, shape (rows, length), int16."""
+        self._blocks.copy((starts, *whole_rows(*out.shape)), flat(out))
+
+    @property
+    def fetches(self) -> bool:
+        """Nothing is fetched: False."""
+        return False
+
+    def fetch_ahead(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Do nothing: all samples are here."""
 
     @cached_property
     def digest(self) -> str:

@@ -1,22 +1,29 @@
-"""`index.json`: what a folder of shards holds, sample by sample (docs/shards.md)."""
+"""`index.json`: what a set of shards holds, sample by sample (docs/shards.md)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from streams.errors import FormatVersionError, IndexFileError
 from streams.index_fields import Fields, parse_json
+from streams.index_shards import read_shards, shard_document
+from streams.index_v1 import as_version_2
+from streams.shard import BYTES_PER_SAMPLE, ENCODINGS, LONGEST_BLOCK, Column, Member, Shard
 from streams.statistics import Statistics
 
 __all__ = [
     "BYTES_PER_SAMPLE",
-    "ENCODING",
+    "ENCODINGS",
     "FORMAT",
     "INDEX_NAME",
+    "LARGEST_INDEX",
     "VERSION",
     "Index",
     "Member",
@@ -26,73 +33,18 @@ __all__ = [
 ]
 
 FORMAT = "streams.index"
-VERSION = 1
+VERSION = 2
 INDEX_NAME = "index.json"
-ENCODING = "npy"
-BYTES_PER_SAMPLE = 2
+
+LARGEST_INDEX = 1 << 28
+"""Bytes of an index.json that are read at most: 8,000 hours of song at 16 kHz in blocks of 2**17 samples."""
 
 _NO_DIGEST = "0" * 64
-_LARGEST_INDEX = 1 << 28
-"""Bytes of an index.json that are read at most: over 20,000 hours of song in blocks of 2**20 samples."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A block of consecutive samples in a shard.
-
-    Parameters
-    ----------
-    name : str
-        Name of the block's file inside the tar.
-    start, samples : int
-        Its first sample in the song, and how many there are.
-    offset : int
-        Where its raw int16 little-endian samples begin in the tar, in bytes.
-    sha256 : str
-        Of these raw bytes, in hexadecimal.
-    """
-
-    name: str
-    start: int
-    samples: int
-    offset: int
-    sha256: str
-
-    @property
-    def stop(self) -> int:
-        """The sample of the song after its last."""
-        return self.start + self.samples
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """A tar of consecutive members.
-
-    Parameters
-    ----------
-    name : str
-        File name in the folder.
-    bytes : int
-        Size of the file.
-    sha256 : str
-        Of the whole file, in hexadecimal.
-    start, samples : int
-        Its first sample in the song, and how many there are.
-    members : tuple of Member
-        In the order of the song.
-    """
-
-    name: str
-    bytes: int
-    sha256: str
-    start: int
-    samples: int
-    members: tuple[Member, ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Index:
-    """All that `index.json` says.
+    """All that `index.json` says. Two are equal where their bytes are.
 
     Parameters
     ----------
@@ -107,7 +59,7 @@ class Index:
     block_samples : int
         Samples of the longest member.
     encoding : str
-        How a block is stored; ``npy``.
+        How a member stores its samples: ``npy``, ``wav`` or ``flac``.
     shards : tuple of Shard
         In the order of the song.
     source : list of dict
@@ -126,6 +78,19 @@ class Index:
     source: list[dict[str, Any]]
     made_by: dict[str, Any]
 
+    @cached_property
+    def starts(self) -> Column:
+        """First sample of each member of the song, then its length: shape (members + 1,), int64."""
+        lengths = [np.zeros(1, dtype=np.int64), *(shard.lengths for shard in self.shards)]
+        starts = np.cumsum(np.concatenate(lengths))
+        starts.flags.writeable = False
+        return starts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Index) and self.to_bytes() == other.to_bytes()
+
+    __hash__ = None  # type: ignore[assignment]
+
     def to_bytes(self) -> bytes:
         """Give the index as the bytes of `index.json`, the same ones for the same index.
 
@@ -134,10 +99,32 @@ class Index:
         TypeError, ValueError
             `source` or `made_by` hold what JSON does not.
         """
-        document = {"format": FORMAT, "version": VERSION, **asdict(self), "index_digest": _NO_DIGEST}
-        text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-        data = text.encode("ascii")
-        return data.replace(_NO_DIGEST.encode(), hashlib.sha256(data).hexdigest().encode())
+        fields: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "sample_rate": self.sample_rate,
+            "samples": self.samples,
+            "digest": self.digest,
+            "statistics": asdict(self.statistics),
+            "block_samples": self.block_samples,
+            "encoding": self.encoding,
+            "shards": [shard_document(shard, self.block_samples) for shard in self.shards],
+            "source": self.source,
+            "made_by": self.made_by,
+            "index_digest": _NO_DIGEST,
+        }
+        lines = [f' "{key}": {_text(value)}' for key, value in fields.items()]
+        data = ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+        digest = hashlib.sha256(data).hexdigest().encode()
+        # The last zeros are its own; others may stand in `source`, and stay.
+        return digest.join(data.rsplit(_NO_DIGEST.encode(), 1))
+
+
+def _text(value: Any) -> str:
+    """Give a value as JSON, with a line for each item of a list."""
+    if isinstance(value, list) and value:
+        return "[\n  " + ",\n  ".join(_text(item) for item in value) + "\n ]"
+    return json.dumps(value, allow_nan=False, separators=(",", ":") if isinstance(value, dict) else None)
 
 
 def read_index(folder: Path) -> Index:
@@ -153,16 +140,18 @@ def read_index(folder: Path) -> Index:
     path = folder / INDEX_NAME
     try:
         with path.open("rb") as file:
-            data = file.read(_LARGEST_INDEX + 1)
+            data = file.read(LARGEST_INDEX + 1)
     except FileNotFoundError as error:
         what = "no index.json in it" if folder.is_dir() else "no such folder"
-        raise IndexFileError(f"{folder}: {what}; give a folder that `longsong shard` wrote") from error
+        raise IndexFileError(
+            f"{folder}: {what}; give a folder that `longsong shard` wrote or `longsong index` indexed"
+        ) from error
     except NotADirectoryError as error:
         raise IndexFileError(f"{folder}: not a folder; give a folder that `longsong shard` wrote") from error
     except OSError as error:
         raise IndexFileError(f"{path}: cannot be read ({error.strerror}); look at its permissions") from error
-    if len(data) > _LARGEST_INDEX:
-        raise IndexFileError(f"{path}: over {_LARGEST_INDEX} bytes, too large for an index; make the shards again")
+    if len(data) > LARGEST_INDEX:
+        raise IndexFileError(f"{path}: over {LARGEST_INDEX} bytes, too large for an index; make the shards again")
     return parse_index(data, str(path))
 
 
@@ -172,7 +161,7 @@ def parse_index(data: bytes, where: str) -> Index:
     Parameters
     ----------
     data : bytes
-        The whole file.
+        The whole file, of version 1 or 2.
     where : str
         Its name, for messages.
 
@@ -193,27 +182,36 @@ def parse_index(data: bytes, where: str) -> Index:
             "reads; update the program or make the shards again"
         )
     _check_own_digest(data, fields.digest("index_digest"), where)
-    if (encoding := fields.text("encoding")) != ENCODING:
-        raise FormatVersionError(f"{where}: blocks are stored as {encoding!r}, and this program reads {ENCODING!r}")
+    known = ENCODINGS if version == VERSION else ("npy",)
+    if (encoding := fields.text("encoding")) not in known:
+        raise FormatVersionError(f"{where}: blocks are stored as {encoding!r}, and this program reads {known}")
     samples = fields.whole("samples", at_least=1)
-    index = Index(
+    block_samples = fields.whole("block_samples", at_least=1)
+    if encoding == "flac":
+        fields.whole("block_samples", at_least=1, at_most=LONGEST_BLOCK)
+    shards = fields.items("shards")
+    if version == 1:
+        shards = as_version_2(shards, block_samples)
+    return Index(
         sample_rate=fields.whole("sample_rate", at_least=1),
         samples=samples,
         digest=fields.digest("digest"),
         statistics=_statistics(fields.fields("statistics"), samples),
-        block_samples=fields.whole("block_samples", at_least=1),
+        block_samples=block_samples,
         encoding=encoding,
-        shards=tuple(_shard(shard) for shard in fields.items("shards")),
+        shards=read_shards(shards, samples, block_samples, encoding, where),
         source=[source.mapping for source in fields.items("source")],
         made_by=fields.fields("made_by").mapping,
     )
-    _check_layout(index, where)
-    return index
 
 
 def _check_own_digest(data: bytes, digest: str, where: str) -> None:
     """Refuse a file of which any byte was altered: it holds the digest of itself, written over with zeros."""
-    if hashlib.sha256(data.replace(digest.encode(), _NO_DIGEST.encode())).hexdigest() != digest:
+    view, at = memoryview(data), data.rfind(digest.encode())
+    found = hashlib.sha256(view[:at])
+    found.update(_NO_DIGEST.encode())
+    found.update(view[at + len(_NO_DIGEST) :])
+    if found.hexdigest() != digest:
         raise IndexFileError(f"{where}: altered since it was written; copy it anew or make the shards again")
 
 
@@ -230,54 +228,3 @@ def _statistics(fields: Fields, samples: int) -> Statistics:
         minimum=lowest,
         maximum=highest,
     )
-
-
-def _shard(fields: Fields) -> Shard:
-    return Shard(
-        name=fields.name("name"),
-        bytes=fields.whole("bytes", at_least=1),
-        sha256=fields.digest("sha256"),
-        start=fields.whole("start", at_least=0),
-        samples=fields.whole("samples", at_least=1),
-        members=tuple(
-            Member(
-                name=member.name("name"),
-                start=member.whole("start", at_least=0),
-                samples=member.whole("samples", at_least=1),
-                offset=member.whole("offset", at_least=0),
-                sha256=member.digest("sha256"),
-            )
-            for member in fields.items("members")
-        ),
-    )
-
-
-def _check_layout(index: Index, where: str) -> None:
-    """Refuse members that leave gaps, overlap, stand twice or reach out of their shard."""
-    at = 0
-    names: set[str] = set()
-    for shard in index.shards:
-        first, end = at, 0
-        for member in shard.members:
-            if member.start != at or member.samples > index.block_samples:
-                raise IndexFileError(
-                    f"{where}: member {member.name} of {shard.name} holds samples {member.start} to "
-                    f"{member.stop}, where up to {index.block_samples} from {at} on are due"
-                )
-            if member.offset < end or member.offset + BYTES_PER_SAMPLE * member.samples > shard.bytes:
-                raise IndexFileError(
-                    f"{where}: member {member.name} at byte {member.offset} does not lie in the "
-                    f"{shard.bytes} bytes of {shard.name} behind the one before"
-                )
-            at, end = member.stop, member.offset + BYTES_PER_SAMPLE * member.samples
-        if shard.start != first or shard.samples != at - first or not shard.members:
-            raise IndexFileError(
-                f"{where}: {shard.name} holds {shard.samples} samples from {shard.start} on, "
-                f"but its members hold {at - first} from {first} on"
-            )
-        here = [shard.name, *(member.name for member in shard.members)]
-        if len(set(here)) < len(here) or not names.isdisjoint(here):
-            raise IndexFileError(f"{where}: a name stands twice in {shard.name}")
-        names.update(here)
-    if at != index.samples:
-        raise IndexFileError(f"{where}: the song has {index.samples} samples, but its shards hold {at}")

@@ -10,13 +10,13 @@ from typing import Any
 
 from streams.checks import whole
 from streams.errors import IndexFileError
+from streams.shard import Column, column, is_file_name, is_member_name
 
 __all__ = ["Fields", "parse_json"]
 
 _LARGEST = 2**63 - 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-"""What a shard or member may be called: no folder, nothing hidden, nothing that climbs out."""
+_HEX = b"0123456789abcdef"
 
 
 def parse_json(data: bytes, where: str) -> Any:
@@ -97,9 +97,19 @@ class Fields:
             raise IndexFileError(f"{self.where}: {key!r} is {reprlib.repr(value)}, no sha256 in hexadecimal")
         return value
 
+    def checksums(self, key: str, digits: int) -> str:
+        """Give any number of checksums in hexadecimal, of so many digits each, one after the other."""
+        value = self.text(key)
+        # Ten times as fast as a pattern, and a long song has millions of digits.
+        if len(value) % digits or not value.isascii() or value.encode("ascii").translate(None, delete=_HEX):
+            raise IndexFileError(
+                f"{self.where}: {key!r} is {reprlib.repr(value)}, no numbers of {digits} digits in hexadecimal"
+            )
+        return value
+
     def name(self, key: str) -> str:
         """Give the name of a file that lies in the folder itself."""
-        if not _NAME.fullmatch(value := self.text(key)):
+        if not is_file_name(value := self.text(key)):
             raise IndexFileError(
                 f"{self.where}: {key!r} is {reprlib.repr(value)}; a name has letters, digits, '.', '_' and '-' only"
             )
@@ -111,7 +121,48 @@ class Fields:
 
     def items(self, key: str) -> list[Fields]:
         """Give a list of objects."""
+        return [Fields(item, f"{self.where}, {key}[{place}]") for place, item in enumerate(self._list(key))]
+
+    def column(self, key: str) -> Column:
+        """Give a list of whole numbers of 64 bits, one or more, as an array of shape (n,), int64."""
+        values = self._list(key)
+        # Types are compared before NumPy sees the list: it would take a bool for 1 and cut a float.
+        if set(map(type, values)) != {int}:
+            strange = next((value for value in values if type(value) is not int), values)
+            raise IndexFileError(f"{self.where}: {key!r} has {reprlib.repr(strange)} where whole numbers are due")
+        try:
+            return column(values)
+        except OverflowError as error:
+            largest = max(values, key=abs)
+            raise IndexFileError(
+                f"{self.where}: {key!r} has {reprlib.repr(largest)}, where numbers up to {_LARGEST} are due"
+            ) from error
+
+    def column_between(self, key: str, lowest: int, highest: int) -> Column:
+        """Give a list of whole numbers from `lowest` to `highest`, as `column` does."""
+        numbers = self.column(key)
+        for number in int(numbers.min()), int(numbers.max()):
+            if not lowest <= number <= highest:
+                raise IndexFileError(
+                    f"{self.where}: {key!r} has {number}, where numbers from {lowest} to {highest} are due"
+                )
+        return numbers
+
+    def member_names(self, key: str) -> tuple[str, ...]:
+        """Give a list of names of members, none of them twice."""
+        values = self._list(key)
+        for value in values:
+            if not isinstance(value, str) or not is_member_name(value):
+                raise IndexFileError(
+                    f"{self.where}: {key!r} has {reprlib.repr(value)}; a member's name is text of up to 200 "
+                    "characters that can be shown, and stays within its tar"
+                )
+        if len(set(values)) < len(values):
+            raise IndexFileError(f"{self.where}: a name stands twice in {key!r}")
+        return tuple(values)
+
+    def _list(self, key: str) -> list[Any]:
         value = self.value(key)
         if not isinstance(value, list):
             raise IndexFileError(f"{self.where}: {key!r} is {reprlib.repr(value)} where a list is due")
-        return [Fields(item, f"{self.where}, {key}[{place}]") for place, item in enumerate(value)]
+        return value

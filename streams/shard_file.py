@@ -8,13 +8,14 @@ import json
 import os
 import tarfile
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.index import BYTES_PER_SAMPLE, Member, Shard
+from streams.checksum import checksum
+from streams.flac import encode
+from streams.shard import Shard, column, member_name
 
 __all__ = ["OpenShard"]
 
@@ -57,8 +58,12 @@ class OpenShard:
     ----------
     path : Path
         A file that does not exist.
-    start : int
-        The sample of the song that it begins with.
+    start, first : int
+        The sample and the member of the song that it begins with.
+    encoding : str
+        ``npy`` or ``flac``.
+    sample_rate : int
+        In Hz.
 
     Raises
     ------
@@ -66,46 +71,73 @@ class OpenShard:
         From here and from each method: what the operating system says.
     """
 
-    def __init__(self, path: Path, start: int) -> None:
+    def __init__(self, path: Path, start: int, first: int, encoding: str, sample_rate: int) -> None:
         from webdataset import TarWriter
 
-        self._path, self._start, self._stop = path, start, start
+        self._path, self._start, self._first = path, start, first
+        self._encoding, self._sample_rate = encoding, sample_rate
         self._file = _HashedFile(path)
         # Everything that a tar's headers would take from clock and user is fixed, and the values are bytes
         # already: no encoder of the library, of which some pickle.
         self._tar = TarWriter(
             self._file, user="streams", group="streams", mode=0o444, mtime=0, compress=False, encoder=False
         )
-        self._members: list[Member] = []
+        self._lengths: list[int] = []
+        self._sizes: list[int] = []
+        self._checks: list[str] = []
 
     @property
     def blocks(self) -> int:
         """How many blocks were written."""
-        return len(self._members)
+        return len(self._lengths)
 
-    def write(self, key: str, samples: npt.NDArray[np.int16], sample_rate: int) -> None:
-        """Append the next block, shape (n,), int16 little-endian, as two members named `key`."""
-        block = io.BytesIO()
-        np.lib.format.write_array(block, samples, version=(1, 0), allow_pickle=False)
-        place = {"start": self._stop, "samples": len(samples), "sample_rate": sample_rate}
-        self._tar.write({"__key__": key, "npy": block.getvalue(), "json": json.dumps(place).encode("ascii")})
-        digest = hashlib.sha256(samples.data).hexdigest()
-        self._members.append(Member(f"{key}.npy", self._stop, len(samples), offset=0, sha256=digest))
-        self._stop += len(samples)
+    @property
+    def stop(self) -> int:
+        """The sample of the song after its last."""
+        return self._start + sum(self._lengths)
+
+    def write(self, samples: npt.NDArray[np.int16]) -> None:
+        """Append the next block, shape (n,), int16 little-endian, and beside it a .json that says where it is."""
+        key, _ = member_name(self._first + self.blocks, self._encoding).split(".")
+        place = {"start": self.stop, "samples": len(samples), "sample_rate": self._sample_rate}
+        content, stored = self._encoded(samples)
+        self._tar.write({"__key__": key, self._encoding: content, "json": json.dumps(place).encode("ascii")})
+        self._lengths.append(len(samples))
+        self._sizes.append(len(stored))
+        self._checks.append(checksum(stored))
 
     def close(self) -> Shard:
-        """End the tar, and read back from it where the samples of each member lie."""
+        """End the tar, and read back from it where each member lies."""
         self._tar.close()
         sha256 = self._file.close()
         with tarfile.open(self._path) as tar:
-            ends = {entry.name: entry.offset_data + entry.size for entry in tar}
-        members = tuple(
-            replace(member, offset=ends[member.name] - BYTES_PER_SAMPLE * member.samples) for member in self._members
+            ends = [entry.offset_data + entry.size for entry in tar if entry.name.endswith(f".{self._encoding}")]
+        return Shard(
+            name=self._path.name,
+            bytes=self._file.bytes,
+            sha256=sha256,
+            start=self._start,
+            samples=sum(self._lengths),
+            # Whatever heads a member stands before what is read of it.
+            offsets=column([end - size for end, size in zip(ends, self._sizes, strict=True)]),
+            lengths=column(self._lengths),
+            sizes=column(self._sizes),
+            checks="".join(self._checks),
+            names=None,
+            first=self._first,
+            encoding=self._encoding,
         )
-        samples = self._stop - self._start
-        return Shard(self._path.name, self._file.bytes, sha256, self._start, samples, members)
 
     def abandon(self) -> None:
         """Close the tar without ending it; it is of no more use."""
         self._file.abandon()
         self._tar.close()
+
+    def _encoded(self, samples: npt.NDArray[np.int16]) -> tuple[bytes, bytes | memoryview]:
+        """Give the whole member, and of it what the index speaks of."""
+        if self._encoding == "flac":
+            packed = encode(samples, self._sample_rate)
+            return packed, packed
+        block = io.BytesIO()
+        np.lib.format.write_array(block, samples, version=(1, 0), allow_pickle=False)
+        return block.getvalue(), samples.data.cast("B")

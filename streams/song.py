@@ -1,45 +1,56 @@
-"""A song on disk, addressed by sample."""
+"""A song in shards, addressed by sample."""
 
 from __future__ import annotations
 
-import hashlib
-import mmap
-import stat
 import threading
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.checks import sample_range
-from streams.errors import DamagedShardError, IndexFileError
-from streams.index import INDEX_NAME, Index, Member, Shard, read_index
-from streams.statistics import Statistics
+from streams.cores import cores, on_all_cores
+from streams.errors import IndexFileError
+from streams.fetch_ahead import FetchAhead
+from streams.index import Index
+from streams.kernel import Runs
+from streams.members import Members
+from streams.normalise import Normaliser
+from streams.rows import flat, whole_rows
+from streams.shard import Shard
+from streams.shard_source import CachedSource, FolderSource, ShardSource, check_size, open_shards
+from streams.verify import find_damage
+
+if TYPE_CHECKING:
+    from streams.cache import ShardCache
 
 __all__ = ["Song"]
 
-_MOST_MAPS = 256
-"""Shards mapped at once; each holds a file descriptor, of which a process has some 1000."""
+Samples = npt.NDArray[np.int16]
+Numbers = npt.NDArray[np.int64]
 
-_REMEDY = "copy it anew or make the shards again"
+_WORTH_THREADS = 1 << 21
+"""Samples to read from which on a second thread is worth its start."""
 
 
 class Song:
-    """The samples of a folder of shards, as if they were one array; made by `Song.open`.
+    """The samples of a set of shards, as if they were one array; made by `Song.open`.
 
-    ``song[start:stop]`` gives int16 samples, shape (stop - start,): a read-only view of the memory map where
-    the run lies in one member, and a fresh array where it does not. The ends of the slice count as those of
-    any Python sequence; steps and single samples are refused with `WindowError`. Nothing is copied, read or
-    mapped that is not asked for. A member is compared with its sha256 before its first sample is given (once
-    for each `Song`); what is altered raises `DamagedShardError`. Threads may share a song.
+    ``song[start:stop]`` gives int16 samples, shape (stop - start,): a read-only view where the run lies in one
+    member, and a fresh array where it does not. The ends of the slice count as those of any Python sequence;
+    steps and single samples are refused with `WindowError`. Nothing is fetched, mapped or read that is not asked
+    for. A member is compared with its checksum before its first sample is given, once for each `Song`; a shard in
+    the cache is compared with its sha256 whenever it was out of this song's hands. What is altered raises
+    `DamagedShardError`. Threads may share a song.
 
     Attributes
     ----------
-    folder : Path
-        Where the shards lie.
+    where : str
+        The folder or URL that it was opened at; of a URL without what is secret in it.
     index : Index
         What `index.json` says.
     sample_rate : int
@@ -50,19 +61,25 @@ class Song:
         Exact, of all samples.
     """
 
-    def __init__(self, folder: Path, index: Index) -> None:
-        self.folder, self.index = folder, index
+    def __init__(self, index: Index, source: ShardSource) -> None:
+        self.index, self.where = index, source.name
         self.sample_rate, self.digest, self.statistics = index.sample_rate, index.digest, index.statistics
-        self._members = [(shard, member) for shard in index.shards for member in shard.members]
-        self._starts = [member.start for _, member in self._members]
-        self._views: list[npt.NDArray[np.int16] | None] = [None] * len(self._members)
-        self._verified = bytearray(len(self._members))
-        self._maps: dict[str, mmap.mmap] = {}
+        self._source = source
+        self._members = Members(index, source)
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, folder: str | Path) -> Self:
-        """Open a folder of shards: reads its index, and looks at the size of each shard.
+    def open(cls, where: str | Path, *, cache: ShardCache | None = None) -> Self:
+        """Open a folder or URL of shards.
+
+        Of a folder the index is read, and each shard's size is looked at; of a URL the index alone is read.
+
+        Parameters
+        ----------
+        where : str or Path
+            A folder, an ``http(s)://`` URL, or one of an object store (``s3://``, ``gs://``, ``az://``).
+        cache : ShardCache, optional
+            Where shards of a URL are kept; by default the user's own (`streams.cache.ShardCache`).
 
         Raises
         ------
@@ -71,38 +88,89 @@ class Song:
         FormatVersionError
             It was written by a newer version.
         DamagedShardError
-            A shard is missing or of the wrong size.
+            A shard of a folder is missing or of the wrong size.
+        StorageError
+            The URL cannot be reached, or is of a kind that is refused.
         """
-        folder = Path(folder)
-        index = read_index(folder)
-        for shard in index.shards:
-            _check_size(folder, shard)
-        return cls(folder, index)
+        index, source = open_shards(where, cache)
+        if isinstance(source, FolderSource):
+            for shard in index.shards:
+                check_size(source.folder, shard)
+        return cls(index, source)
 
     def __len__(self) -> int:
         return self.index.samples
 
     def __repr__(self) -> str:
-        return f"<Song {str(self.folder)!r}: {len(self)} samples at {self.sample_rate} Hz, {self.digest[:12]}>"
+        return f"<Song {self.where!r}: {len(self)} samples at {self.sample_rate} Hz, {self.digest[:12]}>"
 
-    def __getitem__(self, key: slice) -> npt.NDArray[np.int16]:
+    def __getitem__(self, key: slice) -> Samples:
         start, stop = sample_range(key, len(self))
-        number = bisect_right(self._starts, start) - 1
-        view = self._view(number)
-        first = start - self._starts[number]
-        if first + stop - start <= len(view):
-            return view[first : first + stop - start]
+        if start == stop:
+            return np.empty(0, dtype=np.int16)
+        number = bisect_right(self.index.starts, start) - 1
+        first = start - int(self.index.starts[number])
+        if stop <= int(self.index.starts[number + 1]):
+            with self._lock:
+                self._members.have([number])
+                return self._members.blocks.views[number][first : first + stop - start]
         run = np.empty(stop - start, dtype=np.int16)
-        filled = 0
-        while filled < len(run):
-            view = self._view(number)[first : first + len(run) - filled]
-            run[filled : filled + len(view)] = view
-            filled += len(view)
-            number, first = number + 1, 0
+        self.read_into(np.array([start], dtype=np.int64), run[None])
         return run
 
+    def gather(self, starts: Numbers, normaliser: Normaliser, out: npt.NDArray[np.float32]) -> None:
+        """Read a run of samples for each row, normalised.
+
+        Parameters
+        ----------
+        starts : ndarray, shape (rows,), int64
+            The first sample of each; the runs lie in the song.
+        normaliser : Normaliser
+        out : ndarray, shape (rows, length), float32, C-contiguous
+
+        Raises
+        ------
+        DamagedShardError
+            Samples asked for are not what the index says.
+        StorageError, CacheError
+            They cannot be had.
+        """
+        buffer, blocks = flat(out), self._members.blocks
+        self._fill(starts, out.shape, lambda runs: blocks.gather(runs, normaliser, buffer))
+
+    def read_into(self, starts: Numbers, out: Samples) -> None:
+        """Read a run of samples for each row as they are, into `out`, int16; else as `gather`."""
+        buffer, blocks = flat(out), self._members.blocks
+        self._fill(starts, out.shape, lambda runs: blocks.copy(runs, buffer))
+
+    @property
+    def fetches(self) -> bool:
+        """Whether shards come from elsewhere, so that `fetch_ahead` is of use."""
+        return isinstance(self._source, CachedSource)
+
+    def fetch_ahead(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Say which runs of samples [start, stop) are wanted next, nearest first; returns at once.
+
+        Their shards are brought to the cache in the background, as many as fit in half of it. Nothing happens
+        where shards are local.
+        """
+        if not self.fetches:
+            return
+        wanted: dict[int, Shard] = {}
+        left = self._source.most_bytes
+        for start, stop in runs:
+            for number in self._members.shards_between(start, stop):
+                shard = self.index.shards[number]
+                if number not in wanted and not self._members.is_mapped(number):
+                    left -= shard.bytes
+                    if left < 0:
+                        self._ahead.want(tuple(wanted.values()))
+                        return
+                    wanted[number] = shard
+        self._ahead.want(tuple(wanted.values()))
+
     def verify(self, progress: Callable[[int], None] | None = None) -> None:
-        """Compare every byte on disk with the index, whatever was read before.
+        """Compare every byte of the shards with the index, whatever was read before.
 
         Parameters
         ----------
@@ -111,98 +179,61 @@ class Song:
 
         Raises
         ------
-        DamagedShardError
-            Names the shard, and the member and its samples where they are what is altered.
         IndexFileError
-            The index has changed since the song was opened, or its digest or statistics are not those of the
-            samples.
+            The index has changed since the song was opened.
+        ShardError, StorageError
+            The first that `streams.verify.find_damage` finds.
         """
-        if read_index(self.folder) != self.index:
-            raise IndexFileError(f"{self.folder / INDEX_NAME}: changed since it was opened; open the song again")
-        digest = hashlib.sha256()
-        found: Statistics | None = None
-        for shard in self.index.shards:
-            # A map of its own, of what bears the name now; it goes when the last view of it does.
-            mapping = _map(self.folder, shard)
-            for member in shard.members:
-                samples = _samples(mapping, member)
-                _check_samples(samples, self.folder, shard, member)
-                digest.update(samples.data)
-                statistics = Statistics.of(samples)
-                found = statistics if found is None else found + statistics
-                if progress is not None:
-                    progress(member.stop)
-            if hashlib.sha256(mapping).hexdigest() != shard.sha256:
-                raise DamagedShardError(
-                    f"{self.folder / shard.name}: altered between its members (samples {shard.start} to "
-                    f"{shard.start + shard.samples} themselves are whole); {_REMEDY}"
-                )
-        if digest.hexdigest() != self.digest or found != self.statistics:
-            raise IndexFileError(
-                f"{self.folder / INDEX_NAME}: its digest or statistics are not those of the samples; "
-                "make the shards again"
-            )
+        if self._source.read_index() != self.index:
+            raise IndexFileError(f"{self.where}: its index has changed since it was opened; open the song again")
+        for error in find_damage(self.index, self._source, progress):
+            raise error
 
-    def _view(self, number: int) -> npt.NDArray[np.int16]:
-        """Give the samples of member `number`, known to be whole."""
-        view = self._views[number]
-        return self._open_view(number) if view is None else view
-
-    def _open_view(self, number: int) -> npt.NDArray[np.int16]:
-        shard, member = self._members[number]
+    def close(self) -> None:
+        """Let all shards go; what is read afterwards is mapped again."""
+        if (ahead := self.__dict__.pop("_ahead", None)) is not None:
+            ahead.close()
         with self._lock:
-            mapping = self._maps.get(shard.name)
-            if mapping is None:
-                if len(self._maps) >= _MOST_MAPS:
-                    # What a caller holds stays mapped for as long as it is held.
-                    self._maps.clear()
-                    self._views = [None] * len(self._members)
-                mapping = self._maps[shard.name] = _map(self.folder, shard)
-            view = _samples(mapping, member)
-            if not self._verified[number]:
-                _check_samples(view, self.folder, shard, member)
-                self._verified[number] = 1
-            self._views[number] = view
-            return view
+            self._members.let_go()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if isinstance(self._source, CachedSource):
+            return _open, (type(self), self._source.storage.url, self._source.cache)
+        return _open, (type(self), self.where, None)
+
+    def _fill(self, starts: Numbers, shape: tuple[int, ...], read: Callable[[Runs], int]) -> None:
+        """Have `read` fill all rows, with the members that they lie in at hand, as many at once as may be."""
+        rows, length = shape
+        counts, places = whole_rows(rows, length)
+        with self._lock:
+            if self.fetches:
+                self._members.use(starts, length)
+            if read((starts, counts, places)) == rows:
+                return
+            for group in self._members.groups(self._members.needed(starts, length)):
+                self._members.have(group)
+                low, high = self.index.starts[group[0]], self.index.starts[group[-1] + 1]
+                first = np.maximum(starts, low)
+                count = np.minimum(starts + length, high) - first
+                here = np.flatnonzero(count > 0)
+                runs = first[here], count[here], (places + first - starts)[here]
+                if _read_on_all_cores(read, runs) < len(here):
+                    raise RuntimeError(f"{self.where}: members {group} were let go while they were read")
+
+    @cached_property
+    def _ahead(self) -> FetchAhead:
+        source = self._source
+        if not isinstance(source, CachedSource):
+            raise TypeError("shards of a folder are not fetched")
+        return FetchAhead(lambda shard: source.cache.fetch(source.storage, shard))
 
 
-def _samples(mapping: mmap.mmap, member: Member) -> npt.NDArray[np.int16]:
-    view: npt.NDArray[np.int16] = np.frombuffer(mapping, "<i2", count=member.samples, offset=member.offset)
-    return view
+def _read_on_all_cores(read: Callable[[Runs], int], runs: Runs) -> int:
+    """Read runs in as many parts as there are cores: the first mini-batches are read by the slower loop."""
+    parts: list[Runs] = list(zip(*(np.array_split(numbers, cores()) for numbers in runs), strict=True))
+    return sum(on_all_cores(read, parts, worth_it=int(runs[1].sum()) >= _WORTH_THREADS))
 
 
-def _check_samples(samples: npt.NDArray[np.int16], folder: Path, shard: Shard, member: Member) -> None:
-    if hashlib.sha256(samples.data).hexdigest() != member.sha256:
-        raise DamagedShardError(
-            f"{folder / shard.name}: member {member.name} (samples {member.start} to {member.stop}) "
-            f"is altered; {_REMEDY}"
-        )
-
-
-def _check_size(folder: Path, shard: Shard) -> None:
-    path = folder / shard.name
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    if not stat.S_ISREG(found.st_mode) or found.st_size != shard.bytes:
-        raise DamagedShardError(
-            f"{path}: has {found.st_size} bytes where the index says {shard.bytes} "
-            f"(samples {shard.start} to {shard.start + shard.samples}); {_REMEDY}"
-        )
-
-
-def _map(folder: Path, shard: Shard) -> mmap.mmap:
-    _check_size(folder, shard)
-    path = folder / shard.name
-    try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), shard.bytes, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> DamagedShardError:
-    if isinstance(error, FileNotFoundError):
-        return DamagedShardError(f"{path}: missing; {_REMEDY}")
-    return DamagedShardError(f"{path}: cannot be read ({error}); look at its permissions, or {_REMEDY}")
+def _open(kind: type[Song], where: str, cache: ShardCache | None) -> Song:
+    """Open a song again, in another process."""
+    return kind.open(where, cache=cache)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.buffers import Buffers
 from streams.checks import whole
 from streams.errors import WindowError
 from streams.normalise import Normaliser
@@ -15,8 +16,7 @@ from streams.statistics import Statistics
 
 __all__ = ["Recording", "Windows", "train_samples"]
 
-_PIECE = 1 << 16
-"""Samples normalised at once: what was multiplied is still in the cache when it is added to."""
+Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
 class Recording(Protocol):
@@ -39,6 +39,19 @@ class Recording(Protocol):
 
     def __getitem__(self, key: slice, /) -> npt.NDArray[np.int16]:
         """Give a run of samples."""
+
+    def gather(self, starts: npt.NDArray[np.int64], normaliser: Normaliser, out: npt.NDArray[np.float32]) -> None:
+        """Read a run of samples for each row of `out`, shape (rows, length), normalised."""
+
+    def read_into(self, starts: npt.NDArray[np.int64], out: npt.NDArray[np.int16]) -> None:
+        """Read a run of samples for each row of `out`, shape (rows, length), as they are."""
+
+    @property
+    def fetches(self) -> bool:
+        """Whether samples come from elsewhere, so that `fetch_ahead` is of use."""
+
+    def fetch_ahead(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Say which runs of samples [start, stop) are wanted next."""
 
 
 def train_samples(samples: int) -> int:
@@ -107,6 +120,7 @@ class Windows:
         inputs = self.frame * self.seq
         last = min(self.stop - inputs, len(song) - inputs - self.frame)
         self._count = max(0, (last - self.start) // self.hop + 1)
+        self._buffers = Buffers()
 
     def __len__(self) -> int:
         return self._count
@@ -117,6 +131,17 @@ class Windows:
         names = ("frame", "seq", "hop", "start", "stop", "normalise")
         return {name: getattr(self, name) for name in names}
 
+    def samples_of(self, first: int, stop: int) -> tuple[int, int]:
+        """Give the run of samples [first, stop) that examples [first, stop) lie in, gaps between them included.
+
+        Raises
+        ------
+        WindowError
+            There are no such examples.
+        """
+        last = self.first_sample(stop - 1)
+        return self.first_sample(first), last + self.frame * (self.seq + 1)
+
     def first_sample(self, example: int) -> int:
         """Give the sample of the song that an example begins with.
 
@@ -125,17 +150,9 @@ class Windows:
         WindowError
             There is no such example.
         """
-        if self._count == 0:
-            raise WindowError(
-                f"example {example!r}: samples {self.start} to {self.stop} hold no example of {self.frame} x "
-                f"{self.seq} samples and a frame more; take a longer song or a smaller shape"
-            )
-        number = whole("example", example, WindowError, at_least=0, at_most=self._count - 1)
-        return self.start + number * self.hop
+        return int(self._starts([example])[0])
 
-    def read(
-        self, indices: Sequence[int] | npt.NDArray[np.integer]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    def read(self, indices: Indices) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Read examples, in the order given; one may be given twice.
 
         Parameters
@@ -146,7 +163,8 @@ class Windows:
         Returns
         -------
         inputs, targets : ndarray, shape (batch, seq, frame), float32
-            Both views of one fresh array of shape (batch, seq + 1, frame).
+            Both views of one array of shape (batch, seq + 1, frame), in C order, which is the caller's own: its
+            memory is used again once nothing refers to it any more.
 
         Raises
         ------
@@ -154,12 +172,53 @@ class Windows:
             There is no such example.
         DamagedShardError
             The samples asked for are not what the index says.
+        StorageError, CacheError
+            They cannot be had.
         """
-        numbers = indices.tolist() if isinstance(indices, np.ndarray) else indices
-        firsts = [self.first_sample(number) for number in numbers]
-        buffer = np.empty((len(firsts), self.seq + 1, self.frame), dtype=np.float32)
-        for row, first in zip(buffer.reshape(len(firsts), (self.seq + 1) * self.frame), firsts, strict=True):
-            for at in range(0, len(row), _PIECE):
-                out = row[at : at + _PIECE]
-                self.normaliser.apply(self.song[first + at : first + at + len(out)], out)
+        starts = self._starts(indices)
+        buffer = self._buffers.take((len(starts), self.seq + 1, self.frame), np.float32)
+        self.song.gather(starts, self.normaliser, buffer.reshape(len(starts), (self.seq + 1) * self.frame))
         return buffer[:, :-1], buffer[:, 1:]
+
+    def read_samples(self, indices: Indices, out: npt.NDArray[np.int16] | None = None) -> npt.NDArray[np.int16]:
+        """Read examples as the samples that they are, shape (batch, seq + 1, frame), int16; else as `read`.
+
+        Parameters
+        ----------
+        indices : sequence of int, length batch
+            Which examples.
+        out : ndarray, optional
+            Where to, in C order; by default an array that is the caller's own.
+        """
+        starts = self._starts(indices)
+        shape = (len(starts), self.seq + 1, self.frame)
+        buffer = self._buffers.take(shape, np.int16) if out is None else out
+        if buffer.shape != shape or buffer.dtype != np.int16 or not buffer.flags.c_contiguous:
+            raise WindowError(
+                f"out is {buffer.dtype} of shape {buffer.shape}: give int16 of shape {shape} in one piece"
+            )
+        self.song.read_into(starts, buffer.reshape(len(starts), (self.seq + 1) * self.frame))
+        return buffer
+
+    def _starts(self, indices: Indices) -> npt.NDArray[np.int64]:
+        """Give the first sample of each example, shape (batch,), int64."""
+        most = max(0, self._count - 1)
+        if isinstance(indices, np.ndarray) and indices.dtype == np.int64 and indices.ndim == 1:
+            numbers: npt.NDArray[np.int64] = indices.astype(np.int64, copy=False)
+        else:
+            numbers = np.array(
+                [whole("example", number, WindowError, at_least=0, at_most=most) for number in indices],
+                dtype=np.int64,
+            )
+        # As unsigned, a negative number is larger than any other: one look at all of them is enough.
+        if len(numbers) and int(numbers.view(np.uint64).max()) >= self._count:
+            raise self._no_such(int(next(number for number in numbers if not 0 <= number < self._count)))
+        return numbers * np.int64(self.hop) + np.int64(self.start)
+
+    def _no_such(self, example: int) -> WindowError:
+        if self._count == 0:
+            return WindowError(
+                f"example {example}: samples {self.start} to {self.stop} hold no example of {self.frame} x "
+                f"{self.seq} samples and a frame more; take a longer song or a smaller shape"
+            )
+        return WindowError(f"example is {example}: give a whole number, from 0 to {self._count - 1}")

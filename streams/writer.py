@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import re
+import reprlib
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,15 +14,24 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.checks import whole
+from streams.durable import sync_folder, write_durably, write_errors_named
 from streams.errors import WriteError
-from streams.index import ENCODING, INDEX_NAME, Index, Shard
+from streams.flac import check_sample_rate
+from streams.index import INDEX_NAME, LARGEST_INDEX, Index
+from streams.shard import LONGEST_BLOCK, Shard
 from streams.shard_file import OpenShard
 from streams.statistics import Statistics
+from streams.tally import Tally
 
-__all__ = ["ShardWriter"]
+__all__ = ["BLOCKS_PER_SHARD", "BLOCK_SAMPLES", "ShardWriter"]
 
-_LONGEST_BLOCK = 1 << 30
-"""Samples; twice as many bytes stay well below the 8 GiB that a tar header can say without extensions."""
+BLOCK_SAMPLES = 1 << 17
+"""256 KiB: little to compare with its digest before the first sample can be given."""
+
+BLOCKS_PER_SHARD = 256
+"""64 MiB of samples."""
+
+_ENCODINGS = ("npy", "flac")
 
 _partial_here: set[Path] = set()
 """Folders that writers of this process are filling: what else bears its number is of a dead process."""
@@ -53,12 +59,15 @@ class ShardWriter:
         Samples of a member.
     blocks_per_shard : int
         Members of a shard.
+    encoding : str
+        ``npy``: samples as they are; ``flac``: without loss in about half the bytes, at rates that FLAC has.
+        The bytes of ``flac`` are the same for the same version of the library that makes them.
 
     Raises
     ------
     WriteError
-        `folder` is in use or cannot be made, or a number cannot be; from `write` and at the end of the block:
-        no space, no permission, samples that are not int16, no samples at all.
+        `folder` is in use or cannot be made, or a number or encoding cannot be; from `write` and at the end of the
+        block: no space, no permission, samples that are not int16, no samples at all.
     """
 
     def __init__(
@@ -68,20 +77,25 @@ class ShardWriter:
         sample_rate: int,
         source: list[dict[str, Any]],
         made_by: dict[str, Any],
-        block_samples: int = 2**20,
-        blocks_per_shard: int = 64,
+        block_samples: int = BLOCK_SAMPLES,
+        blocks_per_shard: int = BLOCKS_PER_SHARD,
+        encoding: str = "npy",
     ) -> None:
         self.folder = Path(folder).resolve()
         self.sample_rate = whole("sample_rate", sample_rate, WriteError, at_least=1)
         self.source, self.made_by = source, made_by
-        self._block_samples = whole("block_samples", block_samples, WriteError, at_least=1, at_most=_LONGEST_BLOCK)
+        self._block_samples = whole("block_samples", block_samples, WriteError, at_least=1, at_most=LONGEST_BLOCK)
         self._blocks_per_shard = whole("blocks_per_shard", blocks_per_shard, WriteError, at_least=1)
+        if encoding not in _ENCODINGS:
+            raise WriteError(f"encoding is {reprlib.repr(encoding)}: give one of {', '.join(_ENCODINGS)}")
+        if encoding == "flac":
+            check_sample_rate(self.sample_rate)
+        self._encoding = encoding
         self._shard: OpenShard | None = None
         self._shards: list[Shard] = []
-        self._samples = self._filled = 0
-        self._digest = hashlib.sha256()
-        self._statistics: Statistics | None = None
-        with self._errors_named():
+        self._blocks = self._filled = 0
+        self._tally = Tally()
+        with write_errors_named(self.folder):
             if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
                 raise WriteError(f"{self.folder}: exists and is not empty; remove it or choose another folder")
         self._partial = self.folder.with_name(f".{self.folder.name}.partial-{os.getpid()}")
@@ -89,7 +103,7 @@ class ShardWriter:
     def __enter__(self) -> Self:
         if self._partial in _partial_here:
             raise WriteError(f"{self.folder}: is being written by this process; choose another folder")
-        with self._errors_named():
+        with write_errors_named(self.folder):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             _remove_stale(self.folder)
             self._partial.mkdir()
@@ -132,15 +146,13 @@ class ShardWriter:
 
     def _write_block(self) -> None:
         samples = self._block[: self._filled]
-        statistics = Statistics.of(samples)
-        self._statistics = statistics if self._statistics is None else self._statistics + statistics
-        self._digest.update(samples.data)
-        with self._errors_named():
+        with write_errors_named(self.folder):
             if self._shard is None:
-                self._shard = OpenShard(self._partial / f"song-{len(self._shards):06d}.tar", self._samples)
-            number = self._samples // self._block_samples
-            self._shard.write(f"{number:09d}", samples, self.sample_rate)
-            self._samples += self._filled
+                path = self._partial / f"song-{len(self._shards):06d}.tar"
+                self._shard = OpenShard(path, self._tally.samples, self._blocks, self._encoding, self.sample_rate)
+            self._shard.write(samples)
+            self._tally.add(samples)
+            self._blocks += 1
             self._filled = 0
             if self._shard.blocks == self._blocks_per_shard:
                 self._close_shard(self._shard)
@@ -152,53 +164,38 @@ class ShardWriter:
     def _finish(self) -> None:
         if self._filled:
             self._write_block()
-        if self._statistics is None:
+        statistics = self._tally.statistics
+        if statistics is None:
             raise WriteError(f"{self.folder}: the song has no samples; give one that has")
-        with self._errors_named():
+        with write_errors_named(self.folder):
             if self._shard is not None:
                 self._close_shard(self._shard)
-            data = self._index(self._statistics)
-            with (self._partial / INDEX_NAME).open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            _sync_folder(self._partial)
+            write_durably(self._partial / INDEX_NAME, self._index(statistics))
             self._partial.rename(self.folder)
-            _sync_folder(self.folder.parent)
+            sync_folder(self.folder.parent)
 
     def _index(self, statistics: Statistics) -> bytes:
         index = Index(
             sample_rate=self.sample_rate,
-            samples=self._samples,
-            digest=self._digest.hexdigest(),
+            samples=self._tally.samples,
+            digest=self._tally.digest,
             statistics=statistics,
             block_samples=self._block_samples,
-            encoding=ENCODING,
+            encoding=self._encoding,
             shards=tuple(self._shards),
             source=self.source,
             made_by=self.made_by,
         )
         try:
-            return index.to_bytes()
+            data = index.to_bytes()
         except (TypeError, ValueError) as error:
             raise WriteError(f"source and made_by have to be plain JSON: {error}") from error
-
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        """Turn what the operating system says into a WriteError that names path, reason and remedy."""
-        try:
-            yield
-        except OSError as error:
-            raise WriteError(f"{self.folder}: {_reason(error, self.folder)}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in `folder` last."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        if len(data) > LARGEST_INDEX:
+            raise WriteError(
+                f"{self.folder}: an index of {len(data)} bytes, which no reader reads; take longer blocks than "
+                f"{self._block_samples} samples"
+            )
+        return data
 
 
 def _remove_stale(folder: Path) -> None:
@@ -221,18 +218,3 @@ def _alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _reason(error: OSError, folder: Path) -> str:
-    """Say what stood in the way, and what to do."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        free = _free_bytes(folder)
-        return f"no space left for the shards ({free} bytes free); free some or choose another folder"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "no permission to write here; choose another folder"
-    return f"cannot be written ({error.strerror or error}); choose another folder"
-
-
-def _free_bytes(folder: Path) -> int:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    return shutil.disk_usage(there).free

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from longsong.config import (
+    ENCODINGS,
+    CacheConfig,
     Cell,
     DataConfig,
     Device,
@@ -89,8 +91,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_reproduce(command("reproduce", _reproduce, "do the main job: shard, train, generate, audit, report"))
     _add_shard(command("shard", _shard, "make shards of a song"))
     _add_demo_song(command("demo-song", _demo_song, "make the embedded song, of any length"))
-    info = command("info", _info, "say what is in a folder of shards")
-    info.add_argument("shards", type=Path, metavar="SHARDS", help="folder of shards, such as shards/NAME")
+    _add_info(command("info", _info, "say what is in a folder of shards, and how windows of a shape lie in it"))
+    verify = command("verify", _verify, "compare every byte of a folder or URL of shards with its index")
+    _add_place(verify)
+    _add_index(command("index", _index, "make an index for tars of audio that something else wrote"))
     _add_train(command("train", _train, "train one configuration, or go on with it"))
     _add_generate(command("generate", _generate, "make sound from a trained run"))
     _add_parity(command("parity", _parity, "compare with numbers of the original stack"))
@@ -119,6 +123,27 @@ def _add_shard(parser: argparse.ArgumentParser) -> None:
     add("song", type=Path, nargs="+", metavar="SONG", help="audio files; several, in order, are one song")
     add("--out", type=Path, required=True, metavar="DIR", help="folder to make, such as shards/NAME")
     add("--seconds", type=float, metavar="N", help="take the first N seconds")
+    add("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="flac: half the bytes (default: %(default)s)")
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shards", type=_place, metavar="SHARDS", help="folder or URL of shards, such as shards/NAME")
+
+
+def _add_info(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    _add_place(parser)
+    add("--frame", type=int, metavar="N", help="samples in a frame: say how windows of this shape lie")
+    add("--seq", type=int, metavar="N", help="frames in a sequence")
+    add("--hop", type=int, metavar="N", help="samples from one example to the next (default: frame x seq)")
+    add("--start", type=int, default=0, metavar="N", help="first sample (default: %(default)s)")
+    add("--stop", type=int, metavar="N", help="sample after the last (default: the song's end)")
+
+
+def _add_index(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="folder of tars with npy, wav or flac members, in order")
+    add("--sample-rate", type=int, metavar="HZ", help="where the members do not say it")
 
 
 def _add_demo_song(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +156,7 @@ def _add_demo_song(parser: argparse.ArgumentParser) -> None:
 def _add_train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     model, training, execution = ModelConfig(), TrainingConfig(), ExecutionConfig()
-    add("shards", type=Path, metavar="SHARDS", help="folder of shards, such as shards/NAME")
+    _add_place(parser)
     add("--frame", type=int, required=True, metavar="N", help="samples in a frame")
     add("--seq", type=int, required=True, metavar="N", help="frames in a sequence")
     add("--hidden", type=int, default=model.hidden, metavar="N", help="units in each layer (default: %(default)s)")
@@ -171,6 +196,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--precision", choices=get_args(Precision), default=execution.precision, help="default: %(default)s")
     add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
     add("--micro-batch", type=int, metavar="N", help="rows computed at once (default: as many as memory holds)")
+    add("--cache", type=Path, metavar="DIR", help="where shards of a URL are kept (default: the user's cache)")
+    add("--cache-bytes", type=_bytes, metavar="SIZE", help="what they may take there, such as 20GiB")
     add("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")
 
 
@@ -184,7 +211,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
         "--seed-example", type=int, default=0, metavar="N", help="dev example to begin with (default: 0)"
     )
     seeds.add_argument("--seed-wav", type=Path, metavar="FILE", help="begin with the end of this audio file instead")
-    add("--shards", type=Path, metavar="DIR", help="the song's shards (default: those that it was trained on)")
+    add("--shards", type=_place, metavar="DIR", help="the song's shards (default: those that it was trained on)")
     add("--parameters", choices=("best", "last"), default="best", help="default: %(default)s, by dev cost")
     add("--device", choices=get_args(Device), help="default: the one that it was trained on")
     add(
@@ -200,6 +227,22 @@ def _add_parity(parser: argparse.ArgumentParser) -> None:
     add("files", type=Path, nargs="+", metavar="FILE.npz", help="files of the form of tests/golden")
     add("--tensors", action="store_true", help="print the error of every single tensor too")
     add("--micro-batch", type=int, metavar="N", help="compute in pieces of N rows")
+
+
+def _place(text: str) -> Path | str:
+    """Give a folder as a path, and a URL as it is."""
+    from streams.storage import is_remote
+
+    return text if is_remote(text) else Path(text)
+
+
+def _bytes(text: str) -> int:
+    from longsong.units import parse_bytes
+
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -241,7 +284,7 @@ def _reproduce(a: argparse.Namespace) -> int:
 def _shard(a: argparse.Namespace) -> None:
     from longsong.shard import shard_song
 
-    print(shard_song(a.song, a.out, seconds=a.seconds))
+    print(shard_song(a.song, a.out, seconds=a.seconds, encoding=a.encoding))
 
 
 def _demo_song(a: argparse.Namespace) -> None:
@@ -252,9 +295,32 @@ def _demo_song(a: argparse.Namespace) -> None:
 
 
 def _info(a: argparse.Namespace) -> None:
+    from longsong.errors import ConfigError
     from longsong.info import describe
+    from longsong.info_windows import describe_windows
 
-    print(describe(a.shards))
+    shape = [a.frame, a.seq, a.hop, a.stop, a.start or None]
+    if shape == [None] * len(shape):
+        print(describe(a.shards))
+    elif a.frame is None or a.seq is None:
+        raise ConfigError("windows have a frame and a sequence; give both --frame and --seq")
+    else:
+        print(describe_windows(a.shards, a.frame, a.seq, hop=a.hop, start=a.start, stop=a.stop))
+
+
+def _verify(a: argparse.Namespace) -> int:
+    from longsong.verify import verify
+
+    damages = verify(a.shards)
+    for damage in damages:
+        print(f"longsong: {damage}", file=sys.stderr)
+    return _FAILED if damages else 0
+
+
+def _index(a: argparse.Namespace) -> None:
+    from longsong.indexing import index_tars
+
+    print(index_tars(a.folder, a.sample_rate, command=a.words))
 
 
 def _train(a: argparse.Namespace) -> None:
@@ -267,6 +333,7 @@ def _train(a: argparse.Namespace) -> None:
         training=_section(TrainingConfig, a, start_from=None if a.start_from is None else str(a.start_from)),
         execution=_section(ExecutionConfig, a),
         out=a.out,
+        cache=CacheConfig(a.cache, a.cache_bytes),
     )
     print(train(config, command=a.words))
 

@@ -14,6 +14,8 @@ from typing import Any, Literal, Self, get_args
 from longsong.errors import ConfigError
 
 __all__ = [
+    "ENCODINGS",
+    "CacheConfig",
     "Cell",
     "DataConfig",
     "Device",
@@ -35,6 +37,9 @@ Recurrence = Literal["time", "batch"]
 Normalise = Literal["minmax", "stdev", "none"]
 Precision = Literal["float32", "float64"]
 Device = Literal["auto", "cpu", "cuda"]
+
+ENCODINGS = ("npy", "flac")
+"""How a song's blocks are stored in its shards (``docs/shards.md``)."""
 
 
 _MOST_SECONDS = 1e9  # 30 years
@@ -245,25 +250,48 @@ class ExecutionConfig(_Section):
 
 
 @dataclass(frozen=True)
+class CacheConfig:
+    """Where the shards of a URL are kept, and what they may take; of no meaning for a folder.
+
+    Attributes
+    ----------
+    folder : Path or None
+        None for the user's own cache.
+    bytes : int or None
+        None for what `streams.cache.ShardCache` takes by itself.
+    """
+
+    folder: Path | None = None
+    bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.bytes is not None:
+            whole("cache-bytes", self.bytes, most=10**18)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """All that a run is asked to be.
 
     Attributes
     ----------
-    shards : Path
-        Folder of the song's shards.
+    shards : Path or str
+        Folder or URL of the song's shards.
     data, model, training, execution
         One section each.
     out : Path or None
         The run's folder; None for ``runs/`` and `name`.
+    cache : CacheConfig
+        Where shards of a URL are kept.
     """
 
-    shards: Path
+    shards: Path | str
     data: DataConfig
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
     out: Path | None = None
+    cache: CacheConfig = field(default_factory=CacheConfig)
 
     @property
     def name(self) -> str:

@@ -12,13 +12,13 @@ from longsong.units import human_bytes, human_time
 __all__ = ["describe"]
 
 
-def describe(folder: Path) -> str:
+def describe(shards: Path | str) -> str:
     """Describe a song in shards: length, statistics, sources, shards with digests, examples of each shape.
 
     Parameters
     ----------
-    folder : Path
-        As `longsong shard` wrote it.
+    shards : Path or str
+        Folder or URL, as `longsong shard` wrote it.
 
     Returns
     -------
@@ -30,18 +30,18 @@ def describe(folder: Path) -> str:
     streams.StreamsError
         The shards cannot be used.
     """
-    song = streams.Song.open(folder)
-    parts = [_song(Path(folder), song), _sources(song), _shards(song), _examples(song)]
+    song = streams.Song.open(shards)
+    parts = [_song(song), _sources(song), _shards(song), _examples(song)]
     return "\n\n".join("\n".join(lines) for lines in parts)
 
 
-def _song(folder: Path, song: streams.Song) -> list[str]:
+def _song(song: streams.Song) -> list[str]:
     statistics, samples, rate = song.statistics, len(song), song.sample_rate
     train = streams.train_samples(samples)
     rms = math.sqrt(statistics.sum_of_squares / statistics.count)
     peak = max(-statistics.minimum, statistics.maximum)
     return [
-        f"{folder}",
+        f"{song.where}",
         f"  length     {samples:,} samples, {human_time(samples / rate)} ({samples / rate:,.3f} s)",
         f"  rate       {rate:,} Hz",
         f"  train      the first {train:,} samples, {human_time(train / rate)}",
@@ -76,7 +76,8 @@ def _sources(song: streams.Song) -> list[str]:
 def _shards(song: streams.Song) -> list[str]:
     shards = song.index.shards
     total = sum(shard.bytes for shard in shards)
-    lines = [f"shards: {len(shards)}, {human_bytes(total)}, in blocks of {song.index.block_samples:,} samples"]
+    blocks = f"in {song.index.encoding} blocks of {song.index.block_samples:,} samples"
+    lines = [f"shards: {len(shards)}, {human_bytes(total)}, {blocks}"]
     lines.append(f"  {'file':<15} {'samples':>12}  sha256")
     return lines + [f"  {shard.name:<15} {shard.samples:>12,}  {shard.sha256}" for shard in shards]
 

@@ -25,6 +25,7 @@ from longsong.training.device import DTYPES, find_device
 from longsong.training.record import RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
 from longsong.units import human_seconds
+from streams.storage import is_remote
 
 __all__ = ["Mode", "Run", "Seed", "Which", "load_run"]
 
@@ -103,15 +104,15 @@ class Run:
         named = self.network.named(self.parameters)
         return self.network.predict(named, tensor).cpu().numpy()
 
-    def song_seed(self, example: int = 0, shards: Path | None = None) -> Seed:
+    def song_seed(self, example: int = 0, shards: Path | str | None = None) -> Seed:
         """Give an example of the dev split as a seed; of the train split, where there is no dev example.
 
         Parameters
         ----------
         example : int
             Which, counted from 0.
-        shards : Path or None
-            The folder of the song's shards; None to look for the one that the run was trained on.
+        shards : Path, str or None
+            The folder or URL of the song's shards; None to look for the one that the run was trained on.
 
         Raises
         ------
@@ -122,7 +123,7 @@ class Run:
         """
         whole("seed-example", example, 0)
         named = self.record.song["shards"]
-        shards = shards or find_shards(named, self.folder.parent)
+        shards = shards or find_shards(named, self.folder.parent) or (named if is_remote(named) else None)
         if shards is None:
             raise RunError(
                 f"the shards that {self.folder} was trained on, {named}, are not here; put them back, or say where "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from longsong.audio import RESAMPLER, SAMPLE_RATE, AudioInfo, probe, read_blocks
-from longsong.config import samples_in, whole
+from longsong.config import ENCODINGS, samples_in, whole
 from longsong.errors import AudioError, ConfigError
 from longsong.files import sha256_of
 from longsong.progress import Progress
@@ -21,8 +21,8 @@ from streams.writer import ShardWriter
 
 __all__ = ["BLOCKS_PER_SHARD", "BLOCK_SAMPLES", "shard_song"]
 
-BLOCK_SAMPLES = 2**20
-BLOCKS_PER_SHARD = 64
+BLOCK_SAMPLES = 2**17
+BLOCKS_PER_SHARD = 256
 # What a block costs beside its samples (headers, padding, its entry in the index), and what a shard does.
 _BYTES_PER_BLOCK, _BYTES_PER_SHARD = 4096, 16_384
 
@@ -35,6 +35,7 @@ def shard_song(
     seconds: float | None = None,
     block_samples: int = BLOCK_SAMPLES,
     blocks_per_shard: int = BLOCKS_PER_SHARD,
+    encoding: str = ENCODINGS[0],
     quiet: bool = False,
 ) -> Path:
     """Decode files, one after the other, into one folder of shards (``docs/shards.md``).
@@ -55,6 +56,8 @@ def shard_song(
         Take the first so many of the song. A song that is shorter is taken whole, which is said.
     block_samples, blocks_per_shard : int
         Samples of a member, and members of a shard.
+    encoding : {'npy', 'flac'}
+        As they are, or without loss in about half the bytes.
     quiet : bool
         Report no progress.
 
@@ -77,9 +80,11 @@ def shard_song(
     out = Path(out)
     files = [Path(file) for file in files]
     limit = _checked_limit(files, sample_rate, seconds, block_samples, blocks_per_shard)
+    if encoding not in ENCODINGS:
+        raise ConfigError(f"encoding must be one of {', '.join(ENCODINGS)}, not {encoding!r}")
     infos = [probe(file) for file in files]
     expected = _expected_samples(infos, sample_rate, limit)
-    made_by = _made_by(files, sample_rate, seconds, block_samples, blocks_per_shard)
+    made_by = _made_by(files, sample_rate, seconds, block_samples, blocks_per_shard, encoding)
     source: list[dict[str, Any]] = [_source(file, info) for file, info in zip(files, infos, strict=True)]
     with Progress(f"sharding {out.name}", expected, "samples", quiet=quiet) as progress:
         if _is_done(out, sample_rate, source, made_by):
@@ -93,6 +98,7 @@ def shard_song(
             made_by=made_by,
             block_samples=block_samples,
             blocks_per_shard=blocks_per_shard,
+            encoding=encoding,
         ) as writer:
             samples = _write(writer, files, source, sample_rate, limit, progress)
         if limit is not None and samples < limit:
@@ -148,7 +154,12 @@ def _source(file: Path, info: AudioInfo) -> dict[str, Any]:
 
 
 def _made_by(
-    files: Sequence[Path], sample_rate: int, seconds: float | None, block_samples: int, blocks_per_shard: int
+    files: Sequence[Path],
+    sample_rate: int,
+    seconds: float | None,
+    block_samples: int,
+    blocks_per_shard: int,
+    encoding: str,
 ) -> dict[str, Any]:
     """Say how the shards are made: in the same words wherever they are written."""
     import soundfile
@@ -156,6 +167,8 @@ def _made_by(
     command = ["longsong", "shard", *(file.name for file in files)]
     if seconds is not None:
         command += ["--seconds", f"{seconds:.12g}"]
+    if encoding != ENCODINGS[0]:
+        command += ["--encoding", encoding]
     return {
         "command": command,
         "settings": {
@@ -163,6 +176,7 @@ def _made_by(
             "sample_rate": sample_rate,
             "block_samples": block_samples,
             "blocks_per_shard": blocks_per_shard,
+            "encoding": encoding,
             "downmix": "mean",
             "resampler": f"soxr {RESAMPLER}",
         },

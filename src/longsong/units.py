@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["human_bytes", "human_count", "human_seconds", "human_time"]
+import re
+
+__all__ = ["human_bytes", "human_count", "human_seconds", "human_time", "parse_bytes"]
+
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 def human_time(seconds: float) -> str:
@@ -31,6 +36,22 @@ def human_seconds(seconds: float) -> str:
 def human_bytes(count: float) -> str:
     """Give a number of bytes with a binary unit: ``512 B``, ``1.5 MiB``."""
     return _scaled(count, 1024, ("B", "KiB", "MiB", "GiB", "TiB"))
+
+
+def parse_bytes(text: str) -> int:
+    """Read a number of bytes, such as ``500000``, ``20GiB`` or ``1.5 GB``.
+
+    Raises
+    ------
+    ValueError
+        It is none, or less than a byte.
+    """
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([a-z]*)\s*", text, flags=re.IGNORECASE | re.ASCII)
+    unit = _BYTES.get((match[2] or "B").upper()) if match else None
+    size = int(float(match[1]) * unit) if match and unit else 0
+    if size < 1:
+        raise ValueError(f"{text!r} is no number of bytes: give one such as 500000, 20GiB or 1.5GB")
+    return size
 
 
 def human_count(count: float) -> str:

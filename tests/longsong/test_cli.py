@@ -103,7 +103,7 @@ def test_damaged_shards(song, tmp_path, capsys, damage):
         "no folder": lambda: shutil.rmtree(song),
         "no index": index.unlink,
         "cut index": lambda: index.write_text(text[:-100]),
-        "altered index": lambda: index.write_text(text.replace('"samples": 5000', '"samples": 4999', 1)),
+        "altered index": lambda: index.write_text(text.replace('"samples": 31600', '"samples": 31599', 1)),
         "no tar": tar.unlink,
         "cut tar": lambda: tar.write_bytes(content[:-600]),
         "altered tar": lambda: tar.write_bytes(content),
@@ -116,8 +116,8 @@ def test_damaged_shards(song, tmp_path, capsys, damage):
 
 def test_a_newer_format(song, tmp_path, capsys):
     index = song / "index.json"
-    index.write_text(index.read_text().replace('"version": 1', '"version": 2', 1))
-    refused(["info", song], capsys, "version", "2")
+    index.write_text(index.read_text().replace('"version": 2', '"version": 3', 1))
+    refused(["info", song], capsys, "version", "3")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")

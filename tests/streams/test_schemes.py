@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams import SchemeError, SequentialScheme, ShuffledScheme
+from streams.errors import SchemeError
+from streams.schemes import SequentialScheme, ShuffledScheme
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.npz"))
 
@@ -71,7 +73,6 @@ def test_sequential_is_in_order_and_cut_alike(examples, batch, first, epoch) -> 
     scheme = SequentialScheme(examples, batch)
     batches = [found.tolist() for found in scheme.mini_batches(epoch, first)]
 
-    assert scheme.epoch(epoch).tolist() == list(range(examples))
     assert batches == [list(range(examples))[at : at + batch] for at in range(0, examples, batch)][first:]
 
 
@@ -99,10 +100,29 @@ def test_an_iterator_keeps_its_epoch_while_the_next_begins() -> None:
 
 
 def test_an_order_cannot_be_changed_by_who_is_given_it() -> None:
-    batch = next(ShuffledScheme(20, 4).get_request_iterator())
+    scheme = ShuffledScheme(20, 4)
+    for batch in scheme.mini_batches(0):
+        batch[:] = 7
+    scheme.epoch(0)[:] = 7
 
-    with pytest.raises(ValueError, match="read-only"):
-        batch[0] = 5
+    assert sorted(np.concatenate(list(scheme.mini_batches(0))).tolist()) == list(range(20))
+
+
+def test_one_list_is_alive_at_a_time_however_many_mini_batches_are_held() -> None:
+    examples = 200_000
+    scheme = ShuffledScheme(examples, 1000)
+    held = []
+    tracemalloc.start()
+    for epoch in range(3):
+        batches = scheme.mini_batches(epoch)
+        for _ in range(len(scheme)):
+            last = next(batches)  # the end is never asked for
+        held.append(last)
+    used, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert used < 8 * examples / 2
+    assert 8 * examples <= peak < 1.5 * 8 * examples
 
 
 def test_billions_in_sequence_need_no_list() -> None:
@@ -152,7 +172,61 @@ def test_seeds_that_cannot_be_are_refused(seed) -> None:
         ShuffledScheme(10, seed=seed)
 
 
-@pytest.mark.parametrize("scheme", [SequentialScheme(5), ShuffledScheme(5)], ids=["sequential", "shuffled"])
-def test_epochs_before_the_first_are_refused(scheme) -> None:
+BOTH = pytest.mark.parametrize("scheme", [SequentialScheme(5, 2), ShuffledScheme(5, 2)], ids=["sequential", "shuffled"])
+
+
+@BOTH
+@pytest.mark.parametrize("ask", ["mini_batches", "ahead", "resets"])
+def test_epochs_and_mini_batches_that_cannot_be_are_refused(scheme, ask) -> None:
     with pytest.raises(SchemeError, match="epoch is -1"):
-        scheme.epoch(-1)
+        getattr(scheme, ask)(-1, 0)
+    with pytest.raises(SchemeError, match=r"(first|number of the mini-batch) is -2"):
+        getattr(scheme, ask)(0, -2)
+    with pytest.raises(SchemeError, match=r"(first|number of the mini-batch) is 1\.5"):
+        getattr(scheme, ask)(0, 1.5)
+
+
+def test_a_shuffled_epoch_before_the_first_is_refused() -> None:
+    with pytest.raises(SchemeError, match="epoch is -1"):
+        ShuffledScheme(5).epoch(-1)
+
+
+@BOTH
+def test_no_row_continues_and_the_last_mini_batch_has_fewer(scheme) -> None:
+    assert [scheme.resets(3, number).tolist() for number in range(3)] == [[True, True], [True, True], [True]]
+    assert [scheme.rows(number) for number in range(3)] == [2, 2, 1]
+    assert not scheme.carries
+    with pytest.raises(SchemeError, match="number of the mini-batch is 3: give a whole number, from 0 to 2"):
+        scheme.rows(3)
+
+
+@BOTH
+def test_behind_the_last_mini_batch_there_is_none(scheme) -> None:
+    assert list(scheme.mini_batches(0, 3)) == list(scheme.mini_batches(0, 10**20)) == []
+
+
+@given(examples=st.integers(0, 300), batch=st.integers(1, 130))
+def test_sequential_knows_what_follows_over_the_end_of_the_epoch(examples, batch) -> None:
+    scheme = SequentialScheme(examples, batch)
+
+    for number in range(-1, len(scheme)):
+        given = min((number + 1) * batch, examples)
+        ahead = [example for first, stop in scheme.ahead(0, number) for example in range(first, stop)]
+        assert ahead == [*range(given, examples), *range(given)]
+        assert all(first < stop for first, stop in scheme.ahead(0, number))
+
+
+def test_nothing_is_known_ahead_of_a_shuffle_over_all() -> None:
+    assert ShuffledScheme(5).ahead(0, -1) == ShuffledScheme(5).ahead(0, 0) == []
+
+
+def test_a_list_beyond_the_budget_is_refused_with_what_to_do() -> None:
+    assert ShuffledScheme(100, budget_bytes=800).identity == ShuffledScheme(100).identity
+    with pytest.raises(
+        SchemeError, match=r"order of 101 examples is a list of 808 bytes, and the budget is 800: take ShardShuffled"
+    ):
+        ShuffledScheme(101, budget_bytes=800)
+    with pytest.raises(SchemeError, match=r"the budget is 2147483648: .* or give budget_bytes=2147483656"):
+        ShuffledScheme(2**28 + 1)
+    with pytest.raises(SchemeError, match="budget_bytes is -1"):
+        ShuffledScheme(1, budget_bytes=-1)

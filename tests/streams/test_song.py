@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import ArraySong, DamagedShardError, IndexFileError, ShardError, Song, Statistics, WindowError
-from streams import song as song_module
+from streams.shard_source import FolderSource
 
 ENDS = st.none() | st.integers(-150, 150)
 
@@ -36,7 +36,7 @@ def test_any_slice_is_that_of_the_array(make_song, make_samples, count, block, b
 def test_what_it_says_of_itself(shards: Path, samples: np.ndarray) -> None:
     song, same = Song.open(str(shards)), ArraySong(samples, 16000)
 
-    assert (song.folder, song.sample_rate, song.digest) == (shards, 16000, same.digest)
+    assert (song.where, song.sample_rate, song.digest) == (str(shards), 16000, same.digest)
     assert song.statistics == same.statistics == Statistics.of(samples)
     assert repr(song) == f"<Song '{shards}': 1000 samples at 16000 Hz, {song.digest[:12]}>"
 
@@ -81,18 +81,20 @@ def test_only_what_is_asked_for_is_read(shards: Path, samples: np.ndarray) -> No
 
 
 def test_few_maps_are_held_and_all_is_read(shards, samples, monkeypatch) -> None:
-    monkeypatch.setattr(song_module, "_MOST_MAPS", 2)
+    monkeypatch.setattr(FolderSource, "most_shards", 2)
+    monkeypatch.setattr(FolderSource, "shards_at_once", 2)
     song = Song.open(shards)
     held = []
     for start in [0, 900, 300, 0, 450, 899, 1, 600]:
         held.append((start, song[start : start + 160]))
-        assert len(song._maps) <= 2
+        assert len(song._members._mapped) <= 2
 
     assert all(np.array_equal(run, samples[start : start + 160]) for start, run in held)
 
 
 def test_threads_share_a_song(shards, samples, monkeypatch) -> None:
-    monkeypatch.setattr(song_module, "_MOST_MAPS", 1)
+    monkeypatch.setattr(FolderSource, "most_shards", 1)
+    monkeypatch.setattr(FolderSource, "shards_at_once", 1)
     song, wrong = Song.open(shards), []
 
     def read(seed: int) -> None:
@@ -135,7 +137,7 @@ def test_any_bit_of_a_shard_shows(new_folder, write_shards, make_samples, shard,
         for member in song.index.shards[shard].members
         if member.offset <= at < member.offset + 2 * member.samples
     ]
-    for _, member in song._members:
+    for member in (member for entry in song.index.shards for member in entry.members):
         if member in hit:
             with pytest.raises(DamagedShardError, match=rf"{member.name} \(samples {member.start} to"):
                 song[member.stop - 1 : member.stop]

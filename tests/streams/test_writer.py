@@ -10,10 +10,12 @@ import sys
 import tarfile
 import time
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from streams import Song, WriteError
 from streams.shard_file import OpenShard
@@ -46,6 +48,27 @@ def test_webdataset_alone_reads_the_samples(shards: Path, samples: np.ndarray, t
     assert [sample for block in blocks for sample in block[3]] == samples.tolist()
 
 
+FLAC_IN_WEBDATASET = """
+import io, json, sys
+import soundfile, webdataset
+def flac(key, data):
+    if key.endswith("flac"):
+        return soundfile.read(io.BytesIO(data), dtype="int16")[0]
+def read(*decoders):
+    return [block["flac"] for block in webdataset.WebDataset(sys.argv[1], shardshuffle=False).decode(*decoders)]
+kinds = {type(block).__name__ for block in read()}
+print(json.dumps([sorted(kinds), [sample for block in read(flac) for sample in block.tolist()]]))
+"""
+
+
+def test_webdataset_reads_flac_as_the_docs_say(write_shards, samples, tmp_path) -> None:
+    write_shards(tmp_path / "song", samples, encoding="flac")
+    command = [sys.executable, "-c", FLAC_IN_WEBDATASET, f"{tmp_path}/song/song-{{000000..000006}}.tar"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert json.loads(done.stdout) == [["bytes"], samples.tolist()]
+
+
 def test_a_shard_is_to_the_byte_what_the_docs_say(shards: Path, samples: np.ndarray) -> None:
     tar_bytes = io.BytesIO()
     with tarfile.open(fileobj=tar_bytes, mode="w") as tar:
@@ -74,14 +97,69 @@ def test_the_index_says_what_lies_where(shards: Path, samples: np.ndarray) -> No
         "minimum": min(samples.tolist()),
         "maximum": max(samples.tolist()),
     }
-    for shard in document["shards"]:
-        data = (shards / shard["name"]).read_bytes()
-        assert (shard["bytes"], shard["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
-        for member in shard["members"]:
-            raw = data[member["offset"] : member["offset"] + 2 * member["samples"]]
-            start = member["start"]
-            assert np.array_equal(np.frombuffer(raw, "<i2"), samples[start : start + member["samples"]])
-            assert member["sha256"] == hashlib.sha256(raw).hexdigest()
+    for shard in Song.open(shards).index.shards:
+        data = (shards / shard.name).read_bytes()
+        assert (shard.bytes, shard.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        for member in shard.members:
+            raw = data[member.offset : member.offset + member.bytes]
+            assert np.array_equal(np.frombuffer(raw, "<i2"), samples[member.start : member.stop])
+            assert member.check == f"{zlib.crc32(raw):08x}"
+
+
+def test_flac_is_without_loss_and_takes_less(write_shards, tmp_path) -> None:
+    seconds = np.arange(40_000) / 16_000
+    samples = (9000 * np.sin(2 * np.pi * 220 * seconds) + 200 * np.sin(seconds**2 * 9000)).astype(np.int16)
+    sizes = {}
+    for encoding in "npy", "flac":
+        folder = write_shards(tmp_path / encoding, samples, encoding=encoding, block_samples=9000)
+        sizes[encoding] = sum(path.stat().st_size for path in folder.glob("*.tar"))
+        song = Song.open(folder)
+        assert song.index.encoding == encoding
+        assert np.array_equal(song[:], samples)
+        assert np.array_equal(song[8999:18_001], samples[8999:18_001])
+
+    assert sizes["flac"] < 0.7 * sizes["npy"]
+    assert Song.open(tmp_path / "flac").digest == Song.open(tmp_path / "npy").digest
+    assert contents(write_shards(tmp_path / "again", samples, encoding="flac", block_samples=9000)) == contents(
+        tmp_path / "flac"
+    )
+
+
+def test_a_flac_member_is_a_file_that_others_read(write_shards, samples, tmp_path) -> None:
+    folder = write_shards(tmp_path / "song", samples, encoding="flac", sample_rate=22_050)
+    found = []
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for entry in tar:
+                content = tar.extractfile(entry).read()
+                if entry.name.endswith(".flac"):
+                    block, rate = soundfile.read(io.BytesIO(content), dtype="int16")
+                    found.append(block)
+                    assert rate == 22_050
+                else:
+                    assert json.loads(content)["start"] == sum(map(len, found[:-1]))
+
+    assert np.array_equal(np.concatenate(found), samples)
+
+
+@pytest.mark.parametrize("rate", [65_536, 100_001, 655_351, 2**40])
+def test_a_rate_that_flac_does_not_have_is_refused(make_writer, tmp_path, rate) -> None:
+    with pytest.raises(WriteError, match=f"sample_rate is {rate}: flac"):
+        make_writer(tmp_path / "song", encoding="flac", sample_rate=rate)
+
+
+@pytest.mark.parametrize("encoding", ["wav", "FLAC", "", None, 1])
+def test_an_encoding_that_is_not_written_is_refused(make_writer, tmp_path, encoding) -> None:
+    with pytest.raises(WriteError, match=f"encoding is {encoding!r}"):
+        make_writer(tmp_path / "song", encoding=encoding)
+
+
+def test_an_index_that_no_reader_reads_is_not_written(write_shards, samples, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("streams.writer.LARGEST_INDEX", 2000)
+    with pytest.raises(WriteError, match="longer blocks than 50 samples"):
+        write_shards(tmp_path / "song", samples)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("cut", [1, 49, 50, 51, 333, 1000])
@@ -114,12 +192,14 @@ def test_foreign_byte_order_is_written_as_little_endian(write_shards, samples, s
     assert contents(write_shards(tmp_path / "big", samples.astype(">i2"))) == contents(shards)
 
 
-def test_memory_does_not_grow_with_the_song(make_writer, make_samples, tmp_path) -> None:
+@pytest.mark.parametrize("encoding", ["npy", "flac"])
+def test_memory_does_not_grow_with_the_song(make_writer, make_samples, tmp_path, encoding) -> None:
     block = make_samples(1 << 16)
+    settings = {"block_samples": len(block), "blocks_per_shard": 4, "encoding": encoding}
 
     def peak(blocks: int) -> int:
         tracemalloc.start()
-        with make_writer(tmp_path / f"{blocks}", block_samples=len(block), blocks_per_shard=4) as writer:
+        with make_writer(tmp_path / f"{blocks}", **settings) as writer:
             for _ in range(blocks):
                 writer.write(block)
         _, highest = tracemalloc.get_traced_memory()

@@ -119,7 +119,9 @@ def see_song(shards: str, runs: Path) -> SeenSong:
 
     folder = find_shards(shards, runs)
     if folder is None:
-        raise NotHereError(f"the shards {shards} are not here; put them back or shard the song again")
+        raise NotHereError(
+            f"the shards {shards} are not here; put a copy of the folder beside the runs, or shard the song again"
+        )
     try:
         song = Song.open(folder)
         return SeenSong(folder, song, song.digest, **_read_all(song), disk_bytes=_disk_bytes(folder))

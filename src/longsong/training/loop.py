@@ -26,7 +26,7 @@ from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Best, Checkpoint, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
-from longsong.training.feed import tensors
+from longsong.training.feed import torch_batches
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
 from longsong.training.plan import bytes_on_disk
@@ -68,7 +68,7 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
         Stopped by the user, after a checkpoint.
     """
     run = config.folder
-    splits = Splits.open(config.shards, config.data)
+    splits = Splits.open(config.shards, config.data, config.cache)
     network = Network(config.model, config.data.frame)
     record = record_of(config, splits, network, command)
     if read_summary(run) is not None:
@@ -78,7 +78,9 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
         if config.training.start_from is not None:
             initial_parameters(record, network)  # refused here, before anything is written
         # Now, and not only when a sample is read that was altered: a new run begins on a whole song, or not at all.
-        splits.song.verify()
+        # What comes from elsewhere is compared when it arrives.
+        if not splits.song.fetches:
+            splits.song.verify()
         require_space(run, bytes_on_disk(network.size, DTYPES[record.execution.precision].itemsize))
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
@@ -106,6 +108,8 @@ class _Training:
         self.dtype = DTYPES[record.execution.precision]
         self.train_stream = splits.train_stream(record.training.seed)
         self.dev_stream = splits.dev_stream()
+        self.train_batches = torch_batches(self.train_stream, self.device, self.dtype)
+        self.dev_batches = None if self.dev_stream is None else torch_batches(self.dev_stream, self.device, self.dtype)
         self.total = record.training.epochs * record.counts["updates_per_epoch"]
         self.progress = Progress(label, self.total, "updates", quiet=quiet)
         self.at = self._checkpoint(config)
@@ -179,27 +183,29 @@ class _Training:
 
     def _epoch(self) -> None:
         at, record = self.at, self.record
-        batches = tensors(self.train_stream.get_epoch_iterator(), self.device, self.dtype)
-        started = time.monotonic()
-        for inputs, targets in batches:
+        stream = self.train_stream
+        started, waited = time.monotonic(), stream.waited_seconds
+        for inputs, targets in self.train_batches:
             cost, step = self.updater.update(inputs, targets)
             at.update += 1
             now = time.monotonic()
             self.monitors.update(
                 update=at.update,
                 epoch=at.epoch + 1,
-                indices=self.train_stream.indices,
+                indices=stream.indices,
                 cost=cost,
                 step=step,
                 learning_rate=self.optimiser.learning_rate,
                 seconds=now - started,
+                waited_seconds=stream.waited_seconds - waited,
             )
             speed = inputs.numel() / (now - started)
             self.progress.update(
                 at.update,
-                f"epoch {at.epoch + 1} of {record.training.epochs}, cost {cost:.5f}, {speed / 1e6:.2f} M samples/s",
+                f"epoch {at.epoch + 1} of {record.training.epochs}, cost {cost:.5f}, {speed / 1e6:.2f} M samples/s, "
+                f"waiting for data {self.monitors.waiting_share:.1%}",
             )
-            started = now
+            started, waited = now, stream.waited_seconds
             if at.update % record.counts["updates_per_epoch"]:
                 # Not after the last update of an epoch: the checkpoint at its end follows at once.
                 self._stop_if_interrupted()
@@ -218,10 +224,8 @@ class _Training:
         """Record the dev cost, and keep the parameters if they are the best after an epoch (FACTS section 4)."""
         at = self.at
         cost, batches = None, 0
-        if self.dev_stream is not None:
-            cost, batches = self.updater.evaluate(
-                tensors(self.dev_stream.get_epoch_iterator(), self.device, self.dtype)
-            )
+        if self.dev_batches is not None:
+            cost, batches = self.updater.evaluate(self.dev_batches)
         before = at.best.dev_cost
         # Where there is no dev example, the last are the best.
         best = at.epoch > 0 and (cost is None or before is None or cost < before)

@@ -72,6 +72,12 @@ class Monitors:
             first = update + 1 if keep_bytes else 0
             self._board = SummaryWriter(str(run), purge_step=first if again else None)
         self._updates = update
+        self._seconds = self._waited = 0.0
+
+    @property
+    def waiting_share(self) -> float:
+        """How much of the time of this start's updates so far went by waiting for data, from 0 to 1."""
+        return self._waited / self._seconds if self._seconds else 0.0
 
     def update(
         self,
@@ -83,8 +89,9 @@ class Monitors:
         step: StepStatistics,
         learning_rate: float,
         seconds: float,
+        waited_seconds: float,
     ) -> None:
-        """Record an update."""
+        """Record an update; `waited_seconds` of its `seconds` went by until its mini-batch was there."""
         self._line(
             kind="update",
             update=update,
@@ -99,8 +106,11 @@ class Monitors:
             floor_share=step.floor_share,
             learning_rate=learning_rate,
             seconds=seconds,
+            waited_seconds=waited_seconds,
         )
         self._updates += 1
+        self._seconds += seconds
+        self._waited += waited_seconds
         self._clipped += step.clipped
         self._scalars(
             update,
@@ -110,6 +120,7 @@ class Monitors:
                 "norm/step": step.step_norm,
                 "share/on_floor": step.floor_share,
                 "share/clipped_updates": self._clipped / self._updates,
+                "share/waiting_for_data": waited_seconds / seconds,
                 "learning_rate": learning_rate,
             },
         )

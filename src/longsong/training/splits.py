@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 import streams
-from longsong.config import DataConfig
+from longsong.config import CacheConfig, DataConfig
 from longsong.errors import ConfigError
 from longsong.units import human_seconds
 
@@ -17,6 +18,12 @@ __all__ = ["DEV_SEED", "Splits"]
 
 DEV_SEED = 1
 """Seed of the dev split's own order; the same for every run, so that their dev costs compare."""
+
+_PREFETCH = 2
+"""Mini-batches made ahead by a thread."""
+
+_PREFETCH_BYTES = 1 << 28
+"""What they may take in all: a mini-batch that is larger is made when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +45,16 @@ class Splits:
     dev: streams.Windows
 
     @classmethod
-    def open(cls, shards: Path, data: DataConfig) -> Splits:
+    def open(cls, shards: Path | str, data: DataConfig, cache: CacheConfig | None = None) -> Splits:
         """Open a song and lay the examples out.
+
+        Parameters
+        ----------
+        shards : Path or str
+            Folder or URL.
+        data : DataConfig
+        cache : CacheConfig, optional
+            Where shards of a URL are kept; by default the user's own.
 
         Raises
         ------
@@ -49,7 +64,7 @@ class Splits:
         streams.StreamsError
             The shards cannot be used.
         """
-        song = streams.Song.open(shards)
+        song = streams.Song.open(shards, cache=_shard_cache(cache or CacheConfig()))
         samples = data.train_samples
         if samples is None:
             samples = streams.train_samples(len(song))
@@ -70,13 +85,25 @@ class Splits:
 
     def train_stream(self, seed: int) -> streams.DataStream:
         """Give the shuffled stream of the train split."""
-        return streams.DataStream(self.train, streams.ShuffledScheme(len(self.train), self.data.batch, seed))
+        return self._stream(self.train, seed)
 
     def dev_stream(self) -> streams.DataStream | None:
         """Give the shuffled stream of the dev split, one epoch an evaluation; None where it is empty."""
         if not len(self.dev):
             return None
-        return streams.DataStream(self.dev, streams.ShuffledScheme(len(self.dev), self.data.batch, DEV_SEED))
+        return self._stream(self.dev, DEV_SEED)
+
+    def _stream(self, windows: streams.Windows, seed: int) -> streams.DataStream:
+        frames = self.data.batch * (self.data.seq + 1)
+        size = np.dtype(np.float32).itemsize * frames * self.data.frame
+        return streams.DataStream(
+            windows,
+            streams.ShuffledScheme(len(windows), self.data.batch, seed),
+            # One process trains a run, whatever the environment says of others.
+            rank=0,
+            world_size=1,
+            prefetch=min(_PREFETCH, _PREFETCH_BYTES // size),
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -105,12 +132,12 @@ class Splits:
         zero = a * a * second + 2 * a * b * first + b * b
         return {"cost_of_zero": zero, "cost_of_mean": zero - 2 * mean * (a * first + b) + mean * mean}
 
-    def song_record(self, shards: Path) -> dict[str, Any]:
+    def song_record(self, shards: Path | str) -> dict[str, Any]:
         """Describe the song, and how its samples become numbers, for ``config.json``."""
         statistics, normaliser = self.song.statistics, self.train.normaliser
         return {
-            "name": Path(shards).resolve().name,
-            "shards": str(shards),
+            "name": _name_of(self.song.where),
+            "shards": self.song.where if self.song.fetches else str(shards),
             "digest": self.song.digest,
             "samples": len(self.song),
             "sample_rate": self.song.sample_rate,
@@ -121,6 +148,18 @@ class Splits:
             "scale": float(normaliser.scale),
             "offset": float(normaliser.offset),
         }
+
+
+def _shard_cache(config: CacheConfig) -> streams.ShardCache | None:
+    """Give the cache that is asked for; None where nothing is said of it."""
+    if config.bytes is None:
+        return None if config.folder is None else streams.ShardCache(config.folder)
+    return streams.ShardCache(config.folder, config.bytes)
+
+
+def _name_of(where: str) -> str:
+    """Give the last part of a folder or URL: what the song there is called."""
+    return Path(urlsplit(where).path).resolve().name
 
 
 def _moments(song: streams.Song, start: int, stop: int) -> tuple[float, float]:

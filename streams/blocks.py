@@ -1,0 +1,80 @@
+"""The blocks of a song that can be read right now, and reading runs of samples from them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.kernel import Runs, compile_gather, copy_plain, gather_plain
+from streams.normalise import Normaliser
+
+__all__ = ["Blocks"]
+
+Samples = npt.NDArray[np.int16]
+Numbers = npt.NDArray[np.int64]
+Gather = Callable[..., int]
+
+
+class Blocks:
+    """Consecutive blocks of int16 samples, each of which may be at hand or not.
+
+    Parameters
+    ----------
+    borders : ndarray, shape (blocks + 1,), int64
+        First sample of each block, and the length of the song; each block holds a sample or more.
+
+    Attributes
+    ----------
+    views : dict of int to ndarray, int16
+        The blocks at hand, by number.
+    """
+
+    compile_after: ClassVar[int] = 1 << 26
+    """Samples that a process reads before it loads the compiled loop: by then the load is paid for."""
+
+    _read: ClassVar[int] = 0
+    _compiled: ClassVar[Gather | None] = None
+    _tried: ClassVar[bool] = False
+    _loading: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, borders: Numbers) -> None:
+        self.borders = borders
+        self.views: dict[int, Samples] = {}
+        self._addresses = np.zeros(len(borders) - 1, dtype=np.int64)
+
+    def put(self, number: int, samples: Samples) -> None:
+        """Have block `number` at hand: all of its samples, as int16 in a row."""
+        self.views[number] = samples
+        self._addresses[number] = samples.__array_interface__["data"][0]
+
+    def drop(self, number: int) -> None:
+        """Have it no longer; nothing where it was not."""
+        self._addresses[number] = 0
+        self.views.pop(number, None)
+
+    def gather(self, runs: Runs, normaliser: Normaliser, out: npt.NDArray[np.float32]) -> int:
+        """Normalise runs into `out` as `streams.kernel.gather_plain` does; gives how many are done."""
+        compiled = Blocks._compiled if Blocks._tried else self._load(int(runs[1].sum()))
+        if compiled is None:
+            return gather_plain(runs, self.borders, self.views, normaliser, out)
+        scale, offset = normaliser.scale, normaliser.offset
+        return compiled(*runs, self.borders, self._addresses, scale, offset, out)
+
+    def copy(self, runs: Runs, out: Samples) -> int:
+        """Copy runs into `out` as `streams.kernel.copy_plain` does; gives how many are done."""
+        return copy_plain(runs, self.borders, self.views, out)
+
+    @classmethod
+    def _load(cls, samples: int) -> Gather | None:
+        """Load the compiled loop if it is due, with `samples` more to be read."""
+        cls._read += samples
+        if cls._read < cls.compile_after:
+            return None
+        with cls._loading:
+            if not cls._tried:
+                cls._compiled, cls._tried = compile_gather(), True
+        return cls._compiled
