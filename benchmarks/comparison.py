@@ -14,14 +14,12 @@ import numpy as np
 
 from benchmarks.candidates import CANDIDATES
 from benchmarks.harness import interleaved
-from benchmarks.noise import check_order, check_set, write_noise
+from benchmarks.noise import check_order, check_set, expected_digests, write_noise
 from benchmarks.processes import MemoryWatch, Worker
 from benchmarks.stream_peers.task import Task
 from streams import Normaliser, Statistics
 
 __all__ = ["COLUMNS", "Plan", "compare", "ratios_of", "run_candidates"]
-
-CHECKED_BATCHES = 2
 
 COLUMNS = {
     "title": ("candidate", str),
@@ -53,6 +51,8 @@ class Plan:
         How often each is opened in a fresh process, for the time to the first mini-batch.
     batch : int
         Examples of a mini-batch.
+    checked : int
+        Mini-batches of which every number is checked.
     settle : bool
         Whether each runs first until it is as fast as it will be (`Candidate.settles_after`).
     """
@@ -63,6 +63,7 @@ class Plan:
     seconds: float = 0.5
     openings: int = 3
     batch: int = 128
+    checked: int = 2
     settle: bool = True
 
 
@@ -166,10 +167,16 @@ def _one_shape(
             **prepared[name],
             **_fresh_starts(workers[name], task, plan.openings),
         }
+    any_task = next(iter(tasks.values()))
+    first_rows = np.concatenate(next(any_task.orders())[: plan.checked])
+    in_order = expected_digests(any_task, first_rows.tolist())
+    own_orders = any(CANDIDATES[name].own_order for name in tasks)
+    all_of_them = expected_digests(any_task, range(any_task.examples)) if own_orders else []
     with ExitStack() as running:
         for name, task in tasks.items():
             process = running.enter_context(workers[name].task(asdict(task)))
-            opened, found = _watched_epoch(workers[name], process, task)
+            expected = all_of_them if CANDIDATES[name].own_order else in_order
+            opened, found = _watched_epoch(workers[name], process, plan, expected)
             rows[name]["first_batch_seconds_each"].append(opened)
             rows[name] |= found
         for name in tasks if plan.settle else ():
@@ -200,8 +207,16 @@ def _fresh_starts(worker: Worker, task: Task, openings: int) -> dict[str, Any]:
     return figures
 
 
-def _watched_epoch(worker: Worker, process: int, task: Task) -> tuple[float, dict[str, Any]]:
+def _watched_epoch(worker: Worker, process: int, plan: Plan, expected: Sequence[str]) -> tuple[float, dict[str, Any]]:
     """Open, check the numbers, and go through an epoch with the memory watched.
+
+    Parameters
+    ----------
+    worker, process
+        What runs the task, and the process in which it does.
+    plan : Plan
+    expected : sequence of str
+        Digests of the first rows, or of all where the candidate has an order of its own.
 
     Returns
     -------
@@ -212,10 +227,11 @@ def _watched_epoch(worker: Worker, process: int, task: Task) -> tuple[float, dic
     own_order = CANDIDATES[worker.candidate].own_order
     with MemoryWatch(process) as watch:
         seconds = worker.ask("open")["first_batch_seconds"]
-        if not own_order:
-            check_order(worker.candidate, task, worker.ask("digests", batches=CHECKED_BATCHES)["rows"])
-        worker.ask("finish_epoch")
-    if own_order:
-        check_set(worker.candidate, task, worker.ask("epoch_digests")["rows"])
-    checked = "all rows of an epoch, as a set" if own_order else f"the first {CHECKED_BATCHES} mini-batches"
+        if own_order:
+            epoch = worker.ask("finish_digest")
+            check_set(worker.candidate, epoch["digest"], epoch["rows"], expected)
+        else:
+            check_order(worker.candidate, worker.ask("digests", batches=plan.checked)["rows"], expected)
+            worker.ask("finish_epoch")
+    checked = "all rows of an epoch, as a set" if own_order else f"the first {len(expected)} rows, in order"
     return seconds, {"peak_anonymous_bytes": watch.peak(), "checked": checked}

@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.harness import interleaved
 
-__all__ = ["COLUMNS", "prepare_songs", "ratios_of_preparing"]
+__all__ = ["COLUMNS", "FORMATS", "prepare_songs", "ratios_of_preparing"]
 
 FORMATS = {"wav": (44_100, "WAV", "PCM_16"), "flac": (44_100, "FLAC", "PCM_16"), "opus": (48_000, "OGG", "OPUS")}
 """By ending: rate in Hz, and what libsndfile calls container and encoding."""
@@ -26,8 +26,8 @@ COLUMNS = {
 }
 
 
-def prepare_songs(work: Path, minutes: float, rounds: int) -> list[dict[str, Any]]:
-    """Time both for a stereo file of each format.
+def prepare_songs(work: Path, minutes: float, rounds: int, endings: Sequence[str]) -> list[dict[str, Any]]:
+    """Time both for stereo files.
 
     Parameters
     ----------
@@ -37,12 +37,14 @@ def prepare_songs(work: Path, minutes: float, rounds: int) -> list[dict[str, Any
         Length of the file.
     rounds : int
         How often each has its turn.
+    endings : sequence of str
+        Formats of the file, of `FORMATS`.
     """
     from longsong.audio import read_blocks
     from longsong.shard import shard_song
 
     rows = []
-    for ending in FORMATS:
+    for ending in endings:
         file, out = work / f"song.{ending}", work / "shards"
         _write_music(file, minutes, *FORMATS[ending])
         samples = sum(map(len, read_blocks(file)))

@@ -43,9 +43,13 @@ _SAMPLES_A_MINUTE = 60 * 16_000
 FULL = comparison.Plan(samples=120 * _SAMPLES_A_MINUTE), long_runs.LongPlan()
 QUICK = (
     # One mini-batch of 4000x50, and a little of a second one.
-    comparison.Plan(samples=27 * _SAMPLES_A_MINUTE, rounds=5, seconds=0.06, openings=1),
+    comparison.Plan(samples=27 * _SAMPLES_A_MINUTE, rounds=5, seconds=0.05, openings=1, checked=1),
     long_runs.LongPlan(hours=(1, 10), epochs=((1000, 100),), openings=long_runs.LongPlan.openings[:2], times=3),
 )
+
+
+QUICK_SONG = {"minutes": 1, "rounds": 3, "endings": ("wav", "flac")}
+FULL_SONG = {"minutes": 15, "rounds": 5, "endings": tuple(preparing.FORMATS)}
 
 
 def main() -> None:
@@ -79,7 +83,7 @@ def main() -> None:
             ratios |= long_runs.ratios_of_long(found)
             print("\n" + render_table(found, long_runs.COLUMNS))
         if "prepare" in options.parts:
-            found = preparing.prepare_songs(work, minutes=1 if options.quick else 15, rounds=3 if options.quick else 5)
+            found = preparing.prepare_songs(work, **(QUICK_SONG if options.quick else FULL_SONG))
             rows += found
             ratios |= preparing.ratios_of_preparing(found)
             print("\n" + render_table(found, preparing.COLUMNS))

@@ -7,7 +7,7 @@ process that has paid for its imports. The child then does what it is asked unti
 ``open``          open them and take the first mini-batch; seconds to it
 ``digests``       of the rows of the mini-batch in hand, and of the next ones
 ``finish_epoch``  take what is left of the first epoch
-``epoch_digests`` of the rows of the whole epoch that begins with the next mini-batch
+``finish_digest`` as ``finish_epoch``, and give one digest of all rows of the epoch, in whatever order they came
 ``run``           take mini-batches for at least so many seconds and samples; samples, seconds
 ``first_epoch``   as ``open``, and then ``finish_epoch``; samples, seconds, and those to the first mini-batch
 """
@@ -26,7 +26,7 @@ from itertools import chain
 from typing import Any, TextIO
 
 from benchmarks.candidates import CANDIDATES
-from benchmarks.noise import row_digests
+from benchmarks.noise import row_digests, set_digest
 from benchmarks.stream_peers.task import Batch, Candidate, Task
 
 __all__ = ["main"]
@@ -62,16 +62,16 @@ class _Run:
             rows += row_digests(self._take())
         return {"rows": rows}
 
-    def epoch_digests(self) -> dict[str, Any]:
-        rows: list[str] = []
-        while len(rows) < self._task.examples:
-            rows += row_digests(self._take())
-        return {"rows": rows}
-
     def finish_epoch(self) -> dict[str, Any]:
         while self._rows < self._task.examples:
             self._take()
         return {}
+
+    def finish_digest(self) -> dict[str, Any]:
+        digest = set_digest(row_digests(self._held))
+        while self._rows < self._task.examples:
+            digest = set_digest(row_digests(self._take()), digest)
+        return {"digest": digest, "rows": self._rows}
 
     def run(self, seconds: float, samples: int = 0) -> dict[str, Any]:
         done = 0

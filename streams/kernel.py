@@ -65,9 +65,7 @@ def copy_plain(runs: Runs, borders: Numbers, views: Mapping[int, Samples], out: 
     return _each_run(runs, borders, views, write)
 
 
-def _each_run(
-    runs: Runs, borders: Numbers, views: Mapping[int, Samples], write: Callable[[Samples, int], None]
-) -> int:
+def _each_run(runs: Runs, borders: Numbers, views: Mapping[int, Samples], write: Callable[[Samples, int], None]) -> int:
     starts, counts, places = runs
     blocks = np.searchsorted(borders, starts, side="right") - 1
     firsts = starts - borders[blocks]

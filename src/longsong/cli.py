@@ -231,9 +231,13 @@ def _add_parity(parser: argparse.ArgumentParser) -> None:
 
 def _place(text: str) -> Path | str:
     """Give a folder as a path, and a URL as it is."""
-    from streams.storage import is_remote
+    from streams.errors import StorageError
+    from streams.storage import is_remote, local_folder
 
-    return text if is_remote(text) else Path(text)
+    try:
+        return text if is_remote(text) else local_folder(text)
+    except StorageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _bytes(text: str) -> int:
@@ -274,7 +278,7 @@ def _reproduce(a: argparse.Namespace) -> int:
     require_writable(a.out or Path("runs"))
     song = prepare_song(a.song or [], profile, a.seconds, a.shards)
     out = a.out or default_folder(song, given=bool(a.song))
-    outcome = reproduce(song, chosen, out, command=a.words)
+    outcome = reproduce(song, chosen, out, command=_command(a))
     for run in outcome.failed:
         print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
     print(f"the report is {outcome.page}")
@@ -320,7 +324,7 @@ def _verify(a: argparse.Namespace) -> int:
 def _index(a: argparse.Namespace) -> None:
     from longsong.indexing import index_tars
 
-    print(index_tars(a.folder, a.sample_rate, command=a.words))
+    print(index_tars(a.folder, a.sample_rate, command=_command(a)))
 
 
 def _train(a: argparse.Namespace) -> None:
@@ -335,7 +339,14 @@ def _train(a: argparse.Namespace) -> None:
         out=a.out,
         cache=CacheConfig(a.cache, a.cache_bytes),
     )
-    print(train(config, command=a.words))
+    print(train(config, command=_command(a)))
+
+
+def _command(a: argparse.Namespace) -> list[str]:
+    """Give the words of the command, for the record: without what is secret in a URL."""
+    from streams.storage import without_secrets
+
+    return [without_secrets(word) for word in a.words]
 
 
 def _section(kind: Any, a: argparse.Namespace, **instead: Any) -> Any:

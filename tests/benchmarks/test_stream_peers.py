@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from benchmarks import noise
+from benchmarks import comparison
 from benchmarks.candidates import CANDIDATES
 from benchmarks.comparison import Plan, compare, ratios_of, run_candidates
-from benchmarks.noise import check_order, check_set, expected_digests, row_digests, write_noise
+from benchmarks.noise import check_order, check_set, expected_digests, row_digests, set_digest, write_noise
 from benchmarks.processes import BenchmarkError
 from benchmarks.stream_peers.task import Task
 from streams import ArraySong, DataStream, ShuffledScheme, Windows
@@ -42,22 +42,23 @@ def test_other_numbers_are_noticed(tmp_path, monkeypatch):
     def wrong(task, examples):
         return expected_digests(task, [(example + 1) % task.examples for example in examples])
 
-    monkeypatch.setattr(noise, "expected_digests", wrong)
+    monkeypatch.setattr(comparison, "expected_digests", wrong)
     with run_candidates(["numpy"]) as workers, pytest.raises(BenchmarkError, match="numpy: its first mini-batches"):
         compare(workers, tmp_path, TINY)
 
 
 def test_another_order_and_a_missing_example_are_noticed(task):
-    order = np.concatenate(next(task.orders())).tolist()
-    check_order("a", task, expected_digests(task, order))
-    check_order("a", task, expected_digests(task, order[:8]))
-    check_set("a", task, expected_digests(task, order))
-    for wrong in (order[::-1], order[1:], []):
+    expected = expected_digests(task, range(task.examples))
+    shuffled = [expected[example] for example in np.concatenate(next(task.orders()))]
+    check_order("a", expected, expected)
+    check_set("a", set_digest(shuffled), len(shuffled), expected)
+    assert set_digest(shuffled[5:], set_digest(shuffled[:5])) == set_digest(expected)
+    for wrong in (shuffled, expected[1:], []):
         with pytest.raises(BenchmarkError, match="a: its first mini-batches"):
-            check_order("a", task, expected_digests(task, wrong))
-    for wrong in (order[1:], order[1:] + order[1:2], [*order, order[0]]):
+            check_order("a", wrong, expected)
+    for wrong in (shuffled[1:], shuffled[1:] + shuffled[1:2], [*shuffled, shuffled[0]]):
         with pytest.raises(BenchmarkError, match="a: an epoch has not each example"):
-            check_set("a", task, expected_digests(task, wrong))
+            check_set("a", set_digest(wrong), len(wrong), expected)
 
 
 def test_what_is_expected_is_what_streams_gives(task):

@@ -177,7 +177,9 @@ def test_an_interrupt_leaves_no_shards(tmp_path, capsys, monkeypatch):
 
 
 def test_help_of_every_command(capsys):
-    for command in ("reproduce", "shard", "demo-song", "info", "train", "generate", "parity", "audit"):
+    for command in (
+        "reproduce", "shard", "demo-song", "info", "verify", "index", "train", "generate", "parity", "audit"
+    ):  # fmt: skip
         with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
         assert stop.value.code == 0

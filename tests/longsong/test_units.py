@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from longsong.units import human_bytes, human_count, human_time
+from longsong.units import human_bytes, human_count, human_time, parse_bytes
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,17 @@ def test_bytes(count, text):
 )
 def test_count(count, text):
     assert human_count(count) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1", 1), ("500000", 500_000), ("20GiB", 20 * 2**30), (" 1.5 gb ", 1_500_000_000), ("7kB", 7000), ("2TiB", 2**41)],
+)
+def test_sizes_are_read(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "0.4", "-1", "GiB", "1 furlong", "1e9", "nan", "1.2.3", "\u0661", "9" * 20])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(ValueError, match="is no number of bytes"):
+        parse_bytes(text)

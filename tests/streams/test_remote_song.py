@@ -124,7 +124,7 @@ def test_a_pass_in_shard_order_fetches_each_shard_once_with_a_cache_for_two_grou
     stream = DataStream(windows, ShardShuffledScheme(windows, 8, open_shards=2))
     assert sum(len(inputs) for inputs, _ in stream.get_epoch_iterator()) == len(windows)
     song.close()
-    assert asked_for(served) == sorted({name for name in asked_for(served)})
+    assert asked_for(served) == sorted(set(asked_for(served)))
 
 
 def test_what_is_held_never_passes_the_bound(served, size, samples, tmp_path):

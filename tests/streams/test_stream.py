@@ -1,5 +1,6 @@
 import copy
 import json
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,7 @@ from streams import (
     ArraySong,
     DamagedShardError,
     DataStream,
+    LaneScheme,
     SchemeError,
     SequentialScheme,
     ShuffledScheme,
@@ -18,6 +20,7 @@ from streams import (
     StateError,
     Windows,
 )
+from streams import stream as stream_module
 from streams.testing import check_exactly_once, check_resumes_anywhere
 
 
@@ -282,3 +285,136 @@ def test_no_examples_are_epochs_without_mini_batches(song: ArraySong) -> None:
 
     assert [list(stream.get_epoch_iterator()) for _ in range(2)] == [[], []]
     resumed(stream, stream.state_dict())
+
+
+def test_a_mini_batch_may_be_a_dictionary_of_its_sources(stream: DataStream) -> None:
+    pairs = list(stream.get_epoch_iterator())
+    stream.load_state_dict({**stream.state_dict(), "epoch": 0, "position": 0})
+    dictionaries = list(stream.get_epoch_iterator(as_dict=True))
+
+    assert len(pairs) == len(dictionaries) == 4
+    for (inputs, targets), named in zip(pairs, dictionaries, strict=True):
+        assert list(named) == ["inputs", "targets"]
+        assert np.array_equal(named["inputs"], inputs)
+        assert np.array_equal(named["targets"], targets)
+
+
+def test_examples_may_be_read_in_another_way(stream: DataStream) -> None:
+    order = [batch.tolist() for batch in stream.scheme.mini_batches(0)]
+    numbers = list(stream.read_epoch(lambda indices: indices.tolist()))
+    assert numbers == order
+    samples = list(stream.read_epoch(stream.windows.read_samples))
+    assert [batch.shape for batch in samples] == [(4, 5, 5), (4, 5, 5), (4, 5, 5), (2, 5, 5)]
+    assert stream.state_dict()["epoch"] == 1
+
+
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_the_rows_of_a_lane_begin_anew_once_an_epoch(song: ArraySong, world_size: int) -> None:
+    windows = Windows(song, 5, 4)
+    for rank in range(world_size):
+        stream = DataStream(windows, LaneScheme(14, 4), rank=rank, world_size=world_size)
+        assert stream.resets.tolist() == []
+        for _ in range(2):
+            resets = [stream.resets.tolist() for _ in stream.get_epoch_iterator()]
+            rows = [len(row) for row in resets]
+            assert resets == [[number == 0] * count for number, count in enumerate(rows)]
+
+
+def test_rows_of_other_schemes_begin_anew_each_time(stream: DataStream) -> None:
+    assert [stream.resets.tolist() for _ in stream.get_epoch_iterator()] == [[True] * 4] * 3 + [[True] * 2]
+
+
+def test_lanes_need_windows_that_follow_each_other(song: ArraySong) -> None:
+    windows = Windows(song, 5, 4, hop=19)
+    with pytest.raises(SchemeError, match="hop is 19: give windows with a hop of 20"):
+        DataStream(windows, LaneScheme(len(windows), 4))
+
+
+def test_the_environment_says_which_rank_this_is(song: ArraySong, monkeypatch) -> None:
+    windows = Windows(song, 5, 4)
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    stream = DataStream(windows, SequentialScheme(14, 4))
+    assert (stream.rank, stream.world_size) == (2, 3)
+    assert indices_of(stream) == [[2, 3], [6, 7], [10, 11], [13]]
+    alone = DataStream(windows, SequentialScheme(14, 4), rank=0, world_size=1)
+    assert len(indices_of(alone)[0]) == 4
+    for name, value in ("RANK", "3"), ("RANK", "-1"), ("RANK", "one"), ("WORLD_SIZE", "0"), ("WORLD_SIZE", "\u0663"):
+        with monkeypatch.context() as context:
+            context.setenv(name, value)
+            with pytest.raises(SchemeError, match=rf"{name.lower()} is .*\({name} in the environment\)"):
+                DataStream(windows, SequentialScheme(14, 4))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"rank": 1, "world_size": 1}, "rank is 1"),
+        ({"rank": 0, "world_size": 0}, "world_size is 0"),
+        ({"rank": 1.0, "world_size": 2}, "rank is 1.0"),
+        ({"prefetch": -1}, "prefetch is -1"),
+        ({"threads": 0}, "threads is 0"),
+        ({"threads": True}, "threads is True"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused(song: ArraySong, options: dict, words: str) -> None:
+    windows = Windows(song, 5, 4)
+    with pytest.raises(SchemeError, match=words):
+        DataStream(windows, SequentialScheme(14, 4), **options)
+
+
+def test_what_the_consumer_waited_is_counted(song: ArraySong, monkeypatch) -> None:
+    windows = Windows(song, 5, 4)
+    stream = DataStream(windows, SequentialScheme(14, 4))
+    clock = iter(range(100))
+    monkeypatch.setattr(stream_module.time, "perf_counter", lambda: next(clock))
+    list(stream.get_epoch_iterator())
+    assert stream.waited_seconds == 5  # four mini-batches and the end, a second each
+
+
+def test_a_stream_that_is_closed_goes_on_with_a_new_iterator(song: ArraySong) -> None:
+    windows = Windows(song, 5, 4)
+    stream = DataStream(windows, SequentialScheme(14, 4), prefetch=2)
+    iterator = stream.get_epoch_iterator()
+    next(iterator)
+    stream.close()
+    with pytest.raises(StateError, match="of before"):
+        next(iterator)
+    assert indices_of(stream) == [[4, 5, 6, 7], [8, 9, 10, 11], [12, 13]]
+    for thread in threading.enumerate():
+        if thread.name.startswith("prefetch"):
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_a_mini_batch_that_fails_in_a_thread_counts_as_not_given(shards) -> None:
+    stream = stream_over(Song.open(shards), SequentialScheme)
+    ahead = DataStream(stream.windows, stream.scheme, prefetch=3, threads=2)
+    path = shards / "song-000001.tar"
+    whole = path.read_bytes()
+    data = bytearray(whole)
+    data[stream.windows.song.index.shards[1].members[0].offset] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedShardError, match="song-000001"):
+        list(ahead.get_epoch_iterator())
+    assert ahead.position == 1
+    for thread in threading.enumerate():
+        if thread.name.startswith("prefetch"):
+            thread.join()  # they may still look at the file, which is about to be shorter for a moment
+    path.write_bytes(whole)
+    assert indices_of(ahead, 1) == [[4, 5, 6, 7]]
+
+
+def test_memory_of_mini_batches_is_used_again_and_never_while_it_is_held(song: ArraySong) -> None:
+    windows = Windows(song, 5, 4)
+    stream = DataStream(windows, SequentialScheme(14, 4))
+    places, held = [], []
+    for _ in range(3):
+        for inputs, _targets in stream.get_epoch_iterator():
+            places.append(inputs.__array_interface__["data"][0])
+    assert len(set(places)) <= 3
+    for inputs, targets in stream.get_epoch_iterator():
+        held.append((inputs, targets, inputs.copy(), targets.copy()))
+    for inputs, targets, inputs_then, targets_then in held:
+        assert np.array_equal(inputs, inputs_then)
+        assert np.array_equal(targets, targets_then)

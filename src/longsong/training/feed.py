@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
-from streams import DataStream, Normaliser, Windows
+from streams import DataStream, Normaliser, Transformer, Windows
 
 __all__ = ["StreamDataset", "TorchBatches", "torch_batches"]
 
 Indices = NDArray[np.int64]
 Pair = tuple[Tensor, Tensor]
-Route = Literal["shared", "resident", "pinned", "samples"]
+Route = Literal["shared", "resident", "pinned", "samples", "numbers"]
 
 _PIECE = 1 << 24
 """Samples brought to a device at once."""
 
 
 def torch_batches(
-    stream: DataStream,
+    stream: DataStream | Transformer,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     *,
@@ -40,8 +40,9 @@ def torch_batches(
 
     Parameters
     ----------
-    stream : DataStream
-        Its state says which mini-batches were given, whatever has travelled ahead.
+    stream : DataStream or Transformer
+        Its state says which mini-batches were given, whatever has travelled ahead. What a transformer gives
+        travels as it is, a tensor for each source.
     device : device or str
     dtype : torch.dtype
         What the normalised float32 numbers are turned into.
@@ -62,19 +63,23 @@ class TorchBatches:
 
     Attributes
     ----------
-    route : {'shared', 'resident', 'pinned', 'samples'}
+    route : {'shared', 'resident', 'pinned', 'samples', 'numbers'}
         How numbers get to the device: they are the stream's own memory; all samples stay there; samples are copied
-        from pinned memory, ahead of their use; samples are copied when they are asked for.
+        from pinned memory, ahead of their use; samples are copied when they are asked for; the numbers of a
+        transformer are.
     """
 
     def __init__(
-        self, stream: DataStream, device: torch.device, dtype: torch.dtype, resident_bytes: int | None
+        self, stream: DataStream | Transformer, device: torch.device, dtype: torch.dtype, resident_bytes: int | None
     ) -> None:
         self.stream, self.device, self.dtype = stream, device, dtype
+        if isinstance(stream, Transformer):
+            self.route: Route = "numbers"
+            return
         windows, budget = stream.windows, resident_bytes
         if budget is None:
             budget = torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 0
-        self.route: Route = "shared"
+        self._windows, self.route = windows, "shared"
         if len(windows) and 2 * _length(windows) <= budget:
             self.route, self._resident = "resident", _Resident(windows, device)
         elif device.type == "cuda":
@@ -82,7 +87,7 @@ class TorchBatches:
         elif device.type != "cpu":
             self.route = "samples"
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[Any]:
         """Give what is left of the epoch: inputs and targets, each of shape (rows, seq, frame), views of one tensor.
 
         Raises
@@ -90,11 +95,16 @@ class TorchBatches:
         streams.StreamsError
             As from `DataStream.get_epoch_iterator`.
         """
-        return (_pair(frames.to(self.dtype)) for frames in self._frames())
+        if isinstance(self.stream, Transformer):
+            return (
+                tuple(torch.from_numpy(np.array(numbers)).to(self.device, self.dtype) for numbers in batch)
+                for batch in self.stream.get_epoch_iterator()
+            )
+        return (_pair(frames.to(self.dtype)) for frames in self._frames(self.stream))
 
-    def _frames(self) -> Iterator[Tensor]:
+    def _frames(self, stream: DataStream) -> Iterator[Tensor]:
         """Give each mini-batch as one float32 tensor of shape (rows, seq + 1, frame)."""
-        stream, windows = self.stream, self.stream.windows
+        windows = self._windows
         if self.route == "resident":
             for indices in stream.read_epoch(lambda rows: rows):
                 yield self._resident.read(indices)
@@ -113,7 +123,7 @@ class TorchBatches:
 
     def _copy(self, indices: Indices) -> tuple[Tensor, torch.cuda.Event]:
         """Read examples into pinned memory, and have them copied; in a thread of the stream."""
-        windows = self.stream.windows
+        windows = self._windows
         shape = (len(indices), windows.seq + 1, windows.frame)
         # Of torch's own pinned memory, which it uses again only once the copy is made.
         pinned = torch.empty(shape, dtype=torch.int16, pin_memory=True)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from small_song import tune, write_shards
 
 from longsong.training.feed import StreamDataset, torch_batches
-from streams import ArraySong, DataStream, ShuffledScheme, Song, Windows
+from streams import ArraySong, DataStream, Mapping, ScaleAndShift, ShuffledScheme, Song, Windows
 
 BUDGET = 1 << 30
 ROUTES = ["shared", "resident", "samples"]
@@ -160,3 +160,16 @@ def test_a_stream_goes_to_another_process_without_its_iterators_and_memory(shard
     assert len(sent) < 10_000
     for ours, theirs in zip(again.get_epoch_iterator(), iterator, strict=True):
         np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+def test_what_a_transformer_gives_travels_as_it_is(song):
+    plain = stream_of(song)
+    louder = ScaleAndShift(stream_of(song), 2.0, 0.5)
+    levels = Mapping(stream_of(song), lambda batch: (np.abs(batch[0]).max(axis=(1, 2)),), ("level",), name="level")
+    for pair, (inputs, targets), three in zip(
+        plain.get_epoch_iterator(), torch_batches(louder), torch_batches(levels), strict=True
+    ):
+        np.testing.assert_array_equal(inputs, pair[0] * np.float32(2) + np.float32(0.5))
+        np.testing.assert_array_equal(targets, pair[1] * np.float32(2) + np.float32(0.5))
+        assert [tensor.shape for tensor in three] == [pair[0].shape, pair[1].shape, (len(pair[0]),)]
+    assert torch_batches(louder).route == "numbers"
