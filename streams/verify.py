@@ -10,7 +10,7 @@ from streams.index import Index
 from streams.members import read_member
 from streams.shard import Shard
 from streams.shard_source import REMEDY, ShardSource
-from streams.statistics import Statistics
+from streams.tally import Tally
 
 __all__ = ["find_damage"]
 
@@ -38,9 +38,7 @@ def find_damage(
     IndexFileError
         Last, if all shards are whole: the digest or the statistics of the index are not those of the samples.
     """
-    digest = hashlib.sha256()
-    found: Statistics | None = None
-    whole = True
+    tally, whole = Tally(), True
     for shard in index.shards:
         try:
             mapped = source.open_as_it_is(shard)
@@ -58,9 +56,7 @@ def find_damage(
                     yield error
                     members_whole = False
                 else:
-                    digest.update(samples.data)
-                    statistics = Statistics.of(samples)
-                    found = statistics if found is None else found + statistics
+                    tally.add(samples)
                 if progress is not None:
                     progress(member.stop)
             if members_whole and hashlib.sha256(mapped.data).hexdigest() != shard.sha256:
@@ -69,7 +65,7 @@ def find_damage(
             whole = whole and members_whole
         finally:
             mapped.close()
-    if whole and (digest.hexdigest() != index.digest or found != index.statistics):
+    if whole and (tally.digest, tally.statistics) != (index.digest, index.statistics):
         yield IndexFileError(
             f"{source.name}: the digest or the statistics of its index are not those of the samples; "
             "make the shards again"

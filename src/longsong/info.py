@@ -66,7 +66,8 @@ def _sources(song: streams.Song) -> list[str]:
             lines.append(f"    from {seconds[0]:,.3f} s to {seconds[1]:,.3f} s of the song")
         kind = [entry.get("format"), _unit(entry, "sample_rate", "Hz"), _unit(entry, "channels", "channels")]
         lines.append("    " + ", ".join(str(word) for word in kind if word))
-        lines.append(f"    sha256 {entry.get('sha256', '?')}")
+        if "sha256" in entry:
+            lines.append(f"    sha256 {entry['sha256']}")
     command = song.index.made_by.get("command")
     if isinstance(command, list):
         lines.append(f"  made by: {' '.join(map(str, command))}")

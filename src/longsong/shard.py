@@ -17,12 +17,10 @@ from longsong.units import human_count, human_time
 from longsong.version import __version__
 from streams import Song, StreamsError, WriteError
 from streams.index import BYTES_PER_SAMPLE, INDEX_NAME, Index
-from streams.writer import ShardWriter
+from streams.writer import BLOCK_SAMPLES, BLOCKS_PER_SHARD, ShardWriter
 
-__all__ = ["BLOCKS_PER_SHARD", "BLOCK_SAMPLES", "shard_song"]
+__all__ = ["shard_song"]
 
-BLOCK_SAMPLES = 2**17
-BLOCKS_PER_SHARD = 256
 # What a block costs beside its samples (headers, padding, its entry in the index), and what a shard does.
 _BYTES_PER_BLOCK, _BYTES_PER_SHARD = 4096, 16_384
 
