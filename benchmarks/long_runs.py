@@ -126,19 +126,23 @@ def _row(hours: float, case: tuple[int, int, int, str]) -> dict[str, Any]:
 
 
 def _await_first(folder: Path, case: tuple[int, int, int, str], times: int) -> dict[str, Any]:
-    """Open in fresh processes; the first one, which has the pages to bring to the page cache, does not count."""
-    found = [_read(folder, case, 1) for _ in range(times + 1)][1:]
-    examples = found[0]["examples"]
+    """Open in fresh processes, in turns with a shuffle of as many numbers where the order is a shuffled list.
+
+    The first process, which has pages to bring to the page cache, does not count.
+    """
+    examples = _read(folder, case, 1)["examples"]
     listed = case[3] == "ShuffledScheme"
+    found, shuffles = [], []
+    for _ in range(times):
+        found.append(_read(folder, case, 1))
+        if listed:
+            shuffles.append(shuffle_seconds(examples))
     return {
         "examples": examples,
         "first_batch_seconds": statistics.median(one["first_batch_seconds"] for one in found),
         "first_batch_seconds_each": [one["first_batch_seconds"] for one in found],
         "peak_anonymous_bytes": max(one["peak_anonymous_bytes"] for one in found),
-        # In turns with nothing else: what was opened is closed by now.
-        "shuffle_seconds": statistics.median(shuffle_seconds(examples) for _ in range(min(times, 3)))
-        if listed
-        else None,
+        "shuffle_seconds": statistics.median(shuffles) if listed else None,
     }
 
 

@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from streams.kernel import Runs, compile_gather, copy_plain, gather_plain
+from streams.compiled import compile_gather
+from streams.kernel import Runs, copy_plain, gather_plain
 from streams.normalise import Normaliser
 
 __all__ = ["Blocks"]
@@ -17,6 +18,9 @@ __all__ = ["Blocks"]
 Samples = npt.NDArray[np.int16]
 Numbers = npt.NDArray[np.int64]
 Gather = Callable[..., int]
+
+_PAST_CACHES = 1 << 23
+"""Bytes of a mini-batch from which on it is written past the caches: it would not stay in those of one core."""
 
 
 class Blocks:
@@ -62,7 +66,7 @@ class Blocks:
         if compiled is None:
             return gather_plain(runs, self.borders, self.views, normaliser, out)
         scale, offset = normaliser.scale, normaliser.offset
-        return compiled(*runs, self.borders, self._addresses, scale, offset, out)
+        return compiled(*runs, self.borders, self._addresses, scale, offset, out.nbytes >= _PAST_CACHES, out)
 
     def copy(self, runs: Runs, out: Samples) -> int:
         """Copy runs into `out` as `streams.kernel.copy_plain` does; gives how many are done."""

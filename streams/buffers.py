@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+import threading
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -11,62 +12,67 @@ import numpy.typing as npt
 
 __all__ = ["Buffers"]
 
+Memory = tuple[npt.NDArray[np.uint8], int]
+"""An array that owns its memory, and the first byte of it that begins a cache line."""
+
 _ALIGNMENT = 64
 """Bytes of a cache line, and of the widest vector register."""
 
 
-class _Lease:
-    """Owns one buffer for as long as an array over it lives; every view of that array keeps it alive."""
+def _find_alone(memories: list[Memory], size: int, alone: int) -> Memory | None:
+    """Give the memory of `size` bytes or more that nobody refers to but the list: then its count is `alone`."""
+    for found in memories:
+        memory = found[0]
+        if getrefcount(memory) <= alone and len(memory) >= size:
+            return found
+    return None
 
-    __slots__ = ("__array_interface__", "_buffer", "_idle")
 
-    def __init__(self, interface: dict[str, Any], buffer: npt.NDArray[np.uint8], idle: deque[Any]) -> None:
-        self.__array_interface__ = interface
-        self._buffer, self._idle = buffer, idle
+def _count_alone() -> int:
+    """Give what `getrefcount` says there of memory that nobody refers to: that depends on the interpreter."""
+    count = 0
+    while _find_alone([(np.empty(1, dtype=np.uint8), 0)], 0, count) is None:
+        count += 1
+    return count
 
-    def __del__(self) -> None:
-        self._idle.append(self._buffer)
+
+_ALONE = _count_alone()
 
 
 class Buffers:
     """Gives arrays that belong to who holds them, from memory that was given before where that is free.
 
     A mini-batch of 1000x100 has 52 MB: fresh memory for each would take longer to get from the operating system
-    than to fill. Threads may share it.
+    than to fill. NumPy has every view of an array refer to the array that owns its memory, so that the count of
+    references to that one says whether anybody looks at it still. Threads may share it.
 
     Parameters
     ----------
-    most_idle : int or None
-        Buffers that are kept while nobody uses them; None for any number.
+    most : int
+        Pieces of memory that are kept to be used again. What is taken beyond them is freed by who holds it.
     """
 
-    def __init__(self, most_idle: int | None = 2) -> None:
-        self._idle: deque[npt.NDArray[np.uint8]] = deque(maxlen=most_idle)
+    def __init__(self, most: int = 4) -> None:
+        self._most = most
+        self._memories: list[Memory] = []
+        self._lock = threading.Lock()
 
     def take(self, shape: tuple[int, ...], dtype: type[np.generic]) -> npt.NDArray[Any]:
         """Give an array of that shape and type, with whatever in it, that nobody else sees."""
-        kind = np.dtype(dtype)
-        size = math.prod(shape) * kind.itemsize
-        if not size:
-            return np.empty(shape, dtype)
-        buffer = self._buffer(size)
-        interface = {
-            "version": 3,
-            "shape": shape,
-            "typestr": kind.str,
-            "data": (buffer.__array_interface__["data"][0], False),
-        }
-        return np.asarray(_Lease(interface, buffer, self._idle))
+        size = math.prod(shape) * np.dtype(dtype).itemsize + _ALIGNMENT
+        with self._lock:
+            memory, start = _find_alone(self._memories, size, _ALONE) or self._new(size)
+            return np.ndarray(shape, dtype, memory, start)
 
-    def __reduce__(self) -> tuple[type[Buffers], tuple[int | None]]:
-        return Buffers, (self._idle.maxlen,)
+    def __reduce__(self) -> tuple[type[Buffers], tuple[int]]:
+        return Buffers, (self._most,)
 
-    def _buffer(self, size: int) -> npt.NDArray[np.uint8]:
-        try:
-            while (buffer := self._idle.pop()).size < size:
-                pass  # of a smaller mini-batch: let it go
-            return buffer
-        except IndexError:
-            memory = np.empty(size + _ALIGNMENT, dtype=np.uint8)
-            start = -memory.__array_interface__["data"][0] % _ALIGNMENT
-            return memory[start : start + size]
+    def _new(self, size: int) -> Memory:
+        """Make memory, and keep it in the place of the smallest where there are enough."""
+        memory = np.empty(size, dtype=np.uint8)
+        new = memory, -memory.__array_interface__["data"][0] % _ALIGNMENT
+        self._memories.append(new)
+        if len(self._memories) > self._most:
+            self._memories.sort(key=lambda kept: len(kept[0]), reverse=True)
+            self._memories.pop()
+        return new

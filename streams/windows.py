@@ -16,6 +16,8 @@ from streams.statistics import Statistics
 
 __all__ = ["Recording", "Windows", "train_samples"]
 
+_INT64 = np.dtype(np.int64)
+
 Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
@@ -163,8 +165,7 @@ class Windows:
         Returns
         -------
         inputs, targets : ndarray, shape (batch, seq, frame), float32
-            Both views of one array of shape (batch, seq + 1, frame), in C order, which is the caller's own: its
-            memory is used again once nothing refers to it any more.
+            Both views of what `read_frames` gives.
 
         Raises
         ------
@@ -175,10 +176,22 @@ class Windows:
         StorageError, CacheError
             They cannot be had.
         """
+        frames = self.read_frames(indices)
+        return frames[:, :-1], frames[:, 1:]
+
+    def read_frames(self, indices: Indices) -> npt.NDArray[np.float32]:
+        """Read examples as one array, inputs and the frame after them; else as `read`.
+
+        Returns
+        -------
+        ndarray, shape (batch, seq + 1, frame), float32
+            In C order, from the beginning of a cache line on. It is the caller's own: its memory is used again
+            once nothing refers to it any more.
+        """
         starts = self._starts(indices)
-        buffer = self._buffers.take((len(starts), self.seq + 1, self.frame), np.float32)
-        self.song.gather(starts, self.normaliser, buffer.reshape(len(starts), (self.seq + 1) * self.frame))
-        return buffer[:, :-1], buffer[:, 1:]
+        frames = self._buffers.take((len(starts), self.seq + 1, self.frame), np.float32)
+        self.song.gather(starts, self.normaliser, frames.reshape(len(starts), (self.seq + 1) * self.frame))
+        return frames
 
     def read_samples(self, indices: Indices, out: npt.NDArray[np.int16] | None = None) -> npt.NDArray[np.int16]:
         """Read examples as the samples that they are, shape (batch, seq + 1, frame), int16; else as `read`.
@@ -203,17 +216,20 @@ class Windows:
     def _starts(self, indices: Indices) -> npt.NDArray[np.int64]:
         """Give the first sample of each example, shape (batch,), int64."""
         most = max(0, self._count - 1)
-        if isinstance(indices, np.ndarray) and indices.dtype == np.int64 and indices.ndim == 1:
-            numbers: npt.NDArray[np.int64] = indices.astype(np.int64, copy=False)
+        numbers: npt.NDArray[np.int64]
+        if isinstance(indices, np.ndarray) and indices.dtype is _INT64 and indices.ndim == 1:
+            numbers = indices  # type: ignore[assignment]
         else:
             numbers = np.array(
                 [whole("example", number, WindowError, at_least=0, at_most=most) for number in indices],
                 dtype=np.int64,
             )
         # As unsigned, a negative number is larger than any other: one look at all of them is enough.
-        if len(numbers) and int(numbers.view(np.uint64).max()) >= self._count:
+        if len(numbers) and np.maximum.reduce(numbers.view(np.uint64)) >= self._count:
             raise self._no_such(int(next(number for number in numbers if not 0 <= number < self._count)))
-        return numbers * np.int64(self.hop) + np.int64(self.start)
+        starts = numbers * self.hop
+        starts += self.start
+        return starts
 
     def _no_such(self, example: int) -> WindowError:
         if self._count == 0:

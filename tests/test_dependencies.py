@@ -126,3 +126,8 @@ def test_the_core_needs_torch_and_numpy_alone():
 
 def test_help_needs_neither():
     assert not loaded_by("import longsong.cli") & {"torch", "numpy"}
+
+
+def test_the_data_layer_needs_numpy_alone():
+    late = {"torch", "longsong", "numba", "webdataset", "soundfile", "urllib3", "fsspec", "s3fs", "aiohttp", "boto3"}
+    assert not loaded_by("import streams, streams.testing, streams.foreign") & late

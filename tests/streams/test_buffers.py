@@ -55,10 +55,12 @@ def test_a_short_mini_batch_uses_the_memory_of_a_whole_one_and_not_the_other_way
 
 
 def test_no_more_than_asked_for_is_kept():
-    buffers = Buffers(most_idle=2)
-    arrays = [buffers.take((10,), np.float32) for _ in range(5)]
+    buffers = Buffers(most=2)
+    arrays = [buffers.take((10 + size,), np.float32) for size in range(5)]
+    assert len({address(array) for array in arrays}) == 5
+    largest = {address(array) for array in arrays[-2:]}
     del arrays
-    assert len(buffers._idle) == 2
+    assert {address(array) for array in [buffers.take((14,), np.float32), buffers.take((13,), np.float32)]} == largest
 
 
 def test_threads_may_take_and_let_go():

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams import kernel
-from streams.kernel import compile_gather, copy_plain, gather_plain
+from streams import compiled, kernel
+from streams.compiled import compile_gather
+from streams.kernel import copy_plain, gather_plain
 from streams.normalise import Normaliser
 
 COMPILED = compile_gather()
@@ -51,7 +52,7 @@ NORMALISER = Normaliser(0.00017, -0.3)
 
 
 @settings(max_examples=200)
-@given(case=cases(), form=st.sampled_from(["plain", "compiled"]))
+@given(case=cases(), form=st.sampled_from(["plain", "compiled", "past caches"]))
 def test_runs_are_normalised_into_their_places(case, form):
     samples, borders, views, starts, counts, places = case
     out = np.full(int(counts.sum()) + 3 * len(counts) + 1, np.nan, dtype=np.float32)
@@ -60,7 +61,8 @@ def test_runs_are_normalised_into_their_places(case, form):
     else:
         assert COMPILED is not None, "numba is a dependency; without it this form cannot be tested"
         scale, offset = NORMALISER.scale, NORMALISER.offset
-        done = COMPILED(starts, counts, places, borders, addresses_of(borders, views), scale, offset, out)
+        past = form == "past caches"
+        done = COMPILED(starts, counts, places, borders, addresses_of(borders, views), scale, offset, past, out)
 
     runs = expected(samples, borders, views, starts, counts)
     assert done == len(runs)
@@ -103,18 +105,20 @@ def test_the_compiled_form_does_not_fuse_what_has_to_be_rounded_twice(make_sampl
     out = np.empty(len(samples), dtype=np.float32)
     whole = np.array([0]), np.array([len(samples)]), np.array([0]), np.array([0, len(samples)])
     assert COMPILED is not None
-    COMPILED(*whole, addresses_of(whole[-1], {0: samples}), scale, offset, out)
-    assert np.array_equal(out, twice)
+    for past_caches in False, True:
+        out[:] = np.nan
+        COMPILED(*whole, addresses_of(whole[-1], {0: samples}), scale, offset, past_caches, out)
+        assert np.array_equal(out, twice)
 
 
 def test_without_numba_there_is_no_compiled_form(monkeypatch):
     def missing():
         raise ModuleNotFoundError("No module named 'numba'", name="numba")
 
-    monkeypatch.setattr(kernel, "_compiled", missing)
+    monkeypatch.setattr(compiled, "_compiled", missing)
     assert compile_gather() is None
 
 
 def test_a_machine_of_the_other_byte_order_has_no_compiled_form(monkeypatch):
-    monkeypatch.setattr(kernel.sys, "byteorder", "big")
+    monkeypatch.setattr(compiled.sys, "byteorder", "big")
     assert compile_gather() is None

@@ -109,8 +109,8 @@ class TorchBatches:
             for indices in stream.read_epoch(lambda rows: rows):
                 yield self._resident.read(indices)
         elif self.route == "shared":
-            for inputs, _ in stream.get_epoch_iterator():
-                yield torch.from_numpy(_buffer_of(inputs))
+            for frames in stream.read_epoch(windows.read_frames):
+                yield torch.from_numpy(frames)
         elif self.route == "samples":
             for samples in stream.read_epoch(windows.read_samples):
                 yield _normalised(torch.from_numpy(samples).to(self.device), windows.normaliser)
@@ -192,14 +192,6 @@ def _length(windows: Windows) -> int:
     """Give the samples from the beginning of the first example to the end of the last."""
     first, stop = windows.samples_of(0, len(windows))
     return stop - first
-
-
-def _buffer_of(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the array that inputs and targets are views of."""
-    buffer = inputs.base
-    if not isinstance(buffer, np.ndarray) or buffer.shape[1] != inputs.shape[1] + 1:
-        raise ValueError("inputs and targets are no views of one array of shape (batch, seq + 1, frame)")
-    return buffer
 
 
 def _normalised(samples: Tensor, normaliser: Normaliser) -> Tensor:

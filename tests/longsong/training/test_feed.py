@@ -121,14 +121,6 @@ def test_a_stream_without_examples_gives_none(song):
     assert list(torch_batches(stream, resident_bytes=BUDGET)) == []
 
 
-def test_windows_of_two_arrays_are_refused(song):
-    stream = stream_of(song)
-    read = stream.windows.read
-    stream.windows.read = lambda indices: tuple(array.copy() for array in read(indices))
-    with pytest.raises(ValueError, match="no views of one array"):
-        next(iter(torch_batches(stream)))
-
-
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory):
     return write_shards(tmp_path_factory.mktemp("feed") / "song", tune(900))

@@ -49,6 +49,6 @@ def test_together_the_ranks_give_each_mini_batch_once_and_in_order(tmp_path, sch
     alone = DataStream(windows, scheme(len(windows), 50), rank=0, world_size=1)
     for number, (inputs, _) in enumerate(alone.get_epoch_iterator()):
         parts = [rank[number] for rank in ranks]
-        assert sum((part[0] for part in parts), []) == alone.indices.tolist()
+        assert [index for part in parts for index in part[0]] == alone.indices.tolist()
         assert {part[1] for part in parts} == {len(inputs)}
         np.testing.assert_allclose(sum(part[2] for part in parts), inputs.astype("f8").sum(), rtol=1e-12, atol=1e-9)

@@ -30,7 +30,6 @@ from streams.transformers import Cast, Mapping, Rename, ScaleAndShift, Sourcewis
 def test_inputs_and_targets_stay_views_of_one_buffer(make, wrap, rank: int) -> None:
     for inputs, targets in wrap(make(rank=rank, world_size=8)).get_epoch_iterator():
         rows = len(inputs)
-        assert inputs.base.shape == (rows, 5, 5)  # what training.feed asks for
         if rows:
             assert np.shares_memory(inputs[:, 1:], targets[:, :-1])
             inputs[:, 1] = 7
