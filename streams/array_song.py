@@ -43,8 +43,11 @@ class ArraySong:
         self._samples = np.ascontiguousarray(samples).view()
         self._samples.flags.writeable = False
         self.sample_rate = whole("sample_rate", sample_rate, WindowError, at_least=1)
-        self._blocks = Blocks(np.array([0, len(samples)], dtype=np.int64))
+        self._blocks = Blocks(np.array([0, len(samples)], dtype=np.int64), lambda number: self._samples)
         self._blocks.put(0, self._samples)
+
+    def __reduce__(self) -> tuple[type[ArraySong], tuple[npt.NDArray[np.int16], int]]:
+        return ArraySong, (self._samples, self.sample_rate)  # addresses are of one process
 
     def __len__(self) -> int:
         return len(self._samples)

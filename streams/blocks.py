@@ -30,11 +30,9 @@ class Blocks:
     ----------
     borders : ndarray, shape (blocks + 1,), int64
         First sample of each block, and the length of the song; each block holds a sample or more.
-
-    Attributes
-    ----------
-    views : dict of int to ndarray, int16
-        The blocks at hand, by number.
+    view_of : callable
+        Gives the samples of a block at hand by its number, int16 in a row. Of each block there is an address here
+        and nothing else: a song of 1000 hours has half a million.
     """
 
     compile_after: ClassVar[int] = 1 << 26
@@ -45,32 +43,37 @@ class Blocks:
     _tried: ClassVar[bool] = False
     _loading: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, borders: Numbers) -> None:
+    def __init__(self, borders: Numbers, view_of: Callable[[int], Samples]) -> None:
         self.borders = borders
-        self.views: dict[int, Samples] = {}
+        self._view_of = view_of
         self._addresses = np.zeros(len(borders) - 1, dtype=np.int64)
 
+    def __contains__(self, number: int) -> bool:
+        return bool(self._addresses[number])
+
     def put(self, number: int, samples: Samples) -> None:
-        """Have block `number` at hand: all of its samples, as int16 in a row."""
-        self.views[number] = samples
+        """Have block `number` at hand: all of its samples, which stay where they are until it is dropped."""
         self._addresses[number] = samples.__array_interface__["data"][0]
 
     def drop(self, number: int) -> None:
         """Have it no longer; nothing where it was not."""
         self._addresses[number] = 0
-        self.views.pop(number, None)
+
+    def view(self, number: int) -> Samples | None:
+        """Give the samples of block `number`; None where it is not at hand."""
+        return self._view_of(number) if number in self else None
 
     def gather(self, runs: Runs, normaliser: Normaliser, out: npt.NDArray[np.float32]) -> int:
         """Normalise runs into `out` as `streams.kernel.gather_plain` does; gives how many are done."""
         compiled = Blocks._compiled if Blocks._tried else self._load(int(runs[1].sum()))
         if compiled is None:
-            return gather_plain(runs, self.borders, self.views, normaliser, out)
+            return gather_plain(runs, self.borders, self.view, normaliser, out)
         scale, offset = normaliser.scale, normaliser.offset
         return compiled(*runs, self.borders, self._addresses, scale, offset, out.nbytes >= _PAST_CACHES, out)
 
     def copy(self, runs: Runs, out: Samples) -> int:
         """Copy runs into `out` as `streams.kernel.copy_plain` does; gives how many are done."""
-        return copy_plain(runs, self.borders, self.views, out)
+        return copy_plain(runs, self.borders, self.view, out)
 
     @classmethod
     def _load(cls, samples: int) -> Gather | None:

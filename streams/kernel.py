@@ -6,7 +6,7 @@ rows; the compiled one is fast for all, takes its time to load, and is therefore
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ __all__ = ["Runs", "copy_plain", "gather_plain"]
 
 Samples = npt.NDArray[np.int16]
 Numbers = npt.NDArray[np.int64]
+ViewOf = Callable[[int], Samples | None]
 
 Runs = tuple[Numbers, Numbers, Numbers]
 """Runs of samples to read, each of shape (runs,), int64: first sample, how many, place in the output of the first."""
@@ -26,7 +27,7 @@ _PIECE = 1 << 16
 
 
 def gather_plain(
-    runs: Runs, borders: Numbers, views: Mapping[int, Samples], normaliser: Normaliser, out: npt.NDArray[np.float32]
+    runs: Runs, borders: Numbers, view_of: ViewOf, normaliser: Normaliser, out: npt.NDArray[np.float32]
 ) -> int:
     """Normalise runs of samples into their places.
 
@@ -35,15 +36,15 @@ def gather_plain(
     runs : Runs
     borders : ndarray, shape (blocks + 1,), int64
         First sample of each block, and the length of the song.
-    views : mapping of int to ndarray, int16
-        The blocks that can be read, by number.
+    view_of : callable
+        Gives the samples of a block by its number, int16, or None where it cannot be read.
     normaliser : Normaliser
     out : ndarray, shape (n,), float32
 
     Returns
     -------
     int
-        The number of runs that are done: all, or those before one that meets a block that is not in `views`.
+        The number of runs that are done: all, or those before one that meets a block that cannot be read.
     """
 
     def write(samples: Samples, at: int) -> None:
@@ -51,19 +52,19 @@ def gather_plain(
             taken = samples[piece : piece + _PIECE]
             normaliser.apply(taken, out[at + piece : at + piece + len(taken)])
 
-    return _each_run(runs, borders, views, write)
+    return _each_run(runs, borders, view_of, write)
 
 
-def copy_plain(runs: Runs, borders: Numbers, views: Mapping[int, Samples], out: Samples) -> int:
+def copy_plain(runs: Runs, borders: Numbers, view_of: ViewOf, out: Samples) -> int:
     """Copy runs of samples to their places in `out`, shape (n,), int16; else as `gather_plain`."""
 
     def write(samples: Samples, at: int) -> None:
         out[at : at + len(samples)] = samples
 
-    return _each_run(runs, borders, views, write)
+    return _each_run(runs, borders, view_of, write)
 
 
-def _each_run(runs: Runs, borders: Numbers, views: Mapping[int, Samples], write: Callable[[Samples, int], None]) -> int:
+def _each_run(runs: Runs, borders: Numbers, view_of: ViewOf, write: Callable[[Samples, int], None]) -> int:
     starts, counts, places = runs
     blocks = np.searchsorted(borders, starts, side="right") - 1
     firsts = starts - borders[blocks]
@@ -71,7 +72,7 @@ def _each_run(runs: Runs, borders: Numbers, views: Mapping[int, Samples], write:
         zip(blocks.tolist(), firsts.tolist(), counts.tolist(), places.tolist(), strict=True)
     ):
         while left:
-            view = views.get(block)
+            view = view_of(block)
             if view is None:
                 return run
             samples = view[first : first + left]

@@ -76,11 +76,11 @@ class Members:
 
     def __init__(self, index: Index, source: ShardSource) -> None:
         self._index, self._source = index, source
-        self.blocks = Blocks(index.starts)
+        self.blocks = Blocks(index.starts, self.view)
         self._verified = bytearray(len(index.starts) - 1)
         self._mapped: OrderedDict[int, MappedShard] = OrderedDict()  # the one used longest ago comes first
         self._mapped_bytes = 0
-        self._decoded: OrderedDict[int, int] = OrderedDict()  # bytes of decoded members, in the same order
+        self._decoded: OrderedDict[int, Samples] = OrderedDict()  # in the same order
         self._decoded_bytes = 0
         shards = index.shards
         self._shard_starts = np.array([shard.start for shard in shards], dtype=np.int64)
@@ -122,22 +122,34 @@ class Members:
         for number in group:
             if number in self._decoded:
                 self._decoded.move_to_end(number)
-        missing = [number for number in group if number not in self.blocks.views]
+        missing = [number for number in group if number not in self.blocks]
         if not missing:
             return
+        for shard in dict.fromkeys(self._shard_of[group].tolist()):
+            if shard in self._mapped:  # so that none of the group is let go for another one of it
+                self._mapped.move_to_end(shard)
         shards = self._shard_of[missing].tolist()
         for shard in dict.fromkeys(shards):
             self._map(shard)
         for number, samples in zip(missing, self._read(missing, shards), strict=True):
             self._verified[number] = 1
             self.blocks.put(number, samples)
-            if size := self._size_decoded(number):
-                self._decoded[number] = size
-                self._decoded_bytes += size
+            if self._index.encoding == "flac":
+                self._decoded[number] = samples
+                self._decoded_bytes += samples.nbytes
         while self._decoded_bytes > _DECODED_BYTES and len(self._decoded) > len(group):
-            number, size = self._decoded.popitem(last=False)
-            self._decoded_bytes -= size
+            number, samples = self._decoded.popitem(last=False)
+            self._decoded_bytes -= samples.nbytes
             self.blocks.drop(number)
+
+    def view(self, number: int) -> Samples:
+        """Give the samples of a member at hand."""
+        if self._index.encoding == "flac":
+            return self._decoded[number]
+        shard = self._index.shards[self._shard_of[number]]
+        data, member = self._mapped[int(self._shard_of[number])].data, number - shard.first
+        view: Samples = np.frombuffer(data, "<i2", count=shard.lengths[member], offset=shard.offsets[member])
+        return view
 
     def is_mapped(self, shard: int) -> bool:
         """Say whether shard number `shard` is mapped."""

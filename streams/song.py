@@ -113,7 +113,7 @@ class Song:
         if stop <= int(self.index.starts[number + 1]):
             with self._lock:
                 self._members.have([number])
-                return self._members.blocks.views[number][first : first + stop - start]
+                return self._members.view(number)[first : first + stop - start]
         run = np.empty(stop - start, dtype=np.int16)
         self.read_into(np.array([start], dtype=np.int64), run[None])
         return run

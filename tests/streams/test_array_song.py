@@ -1,4 +1,5 @@
 import hashlib
+import pickle
 
 import numpy as np
 import pytest
@@ -33,3 +34,12 @@ def test_other_arrays_are_refused(wrong: np.ndarray) -> None:
 def test_rates_that_cannot_be_are_refused(samples: np.ndarray, rate: object) -> None:
     with pytest.raises(WindowError, match=f"sample_rate is {rate}"):
         ArraySong(samples, rate)
+
+
+def test_it_goes_to_another_process_with_its_samples_and_without_its_addresses(samples: np.ndarray) -> None:
+    song = pickle.loads(pickle.dumps(ArraySong(samples, 16000)))
+    samples[:] = 0  # those of the first one
+    out = np.empty((2, 100), dtype=np.int16)
+    song.read_into(np.array([0, 900]), out)
+    assert out.any()
+    assert np.array_equal(out[1], song[900:])

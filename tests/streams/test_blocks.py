@@ -18,7 +18,7 @@ def nothing_loaded(monkeypatch):
 @pytest.fixture
 def two(samples):
     """Two blocks of 500 samples."""
-    two = Blocks(np.array([0, 500, 1000]))
+    two = Blocks(np.array([0, 500, 1000]), lambda number: samples[500 * number : 500 * (number + 1)])
     two.put(0, samples[:500])
     two.put(1, samples[500:])
     return two

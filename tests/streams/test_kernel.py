@@ -57,7 +57,7 @@ def test_runs_are_normalised_into_their_places(case, form):
     samples, borders, views, starts, counts, places = case
     out = np.full(int(counts.sum()) + 3 * len(counts) + 1, np.nan, dtype=np.float32)
     if form == "plain":
-        done = gather_plain((starts, counts, places), borders, views, NORMALISER, out)
+        done = gather_plain((starts, counts, places), borders, views.get, NORMALISER, out)
     else:
         assert COMPILED is not None, "numba is a dependency; without it this form cannot be tested"
         scale, offset = NORMALISER.scale, NORMALISER.offset
@@ -79,7 +79,7 @@ def test_runs_are_copied_into_their_places(case):
     out = np.zeros(int(counts.sum()) + 3 * len(counts) + 1, dtype=np.int16)
 
     runs = expected(samples, borders, views, starts, counts)
-    assert copy_plain((starts, counts, places), borders, views, out) == len(runs)
+    assert copy_plain((starts, counts, places), borders, views.get, out) == len(runs)
     for run, place in zip(runs, places, strict=False):
         assert np.array_equal(out[place : place + len(run)], run)
 
@@ -89,7 +89,7 @@ def test_long_runs_are_normalised_in_pieces_without_a_seam(make_samples, count):
     samples = make_samples(count + 5)
     out = np.empty(count, dtype=np.float32)
     one, borders = np.array([5]), np.array([0, len(samples)])
-    gather_plain((one, np.array([count]), np.array([0])), borders, {0: samples}, NORMALISER, out)
+    gather_plain((one, np.array([count]), np.array([0])), borders, {0: samples}.get, NORMALISER, out)
     whole = np.empty_like(out)
     NORMALISER.apply(samples[5:], whole)
     assert np.array_equal(out, whole)

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams import ArraySong, DamagedShardError, IndexFileError, ShardError, Song, Statistics, WindowError
+from streams import ArraySong, DamagedShardError, IndexFileError, ShardError, Song, Statistics, WindowError, members
+from streams.blocks import Blocks
+from streams.normalise import Normaliser
 from streams.shard_source import FolderSource
 
 ENDS = st.none() | st.integers(-150, 150)
@@ -109,6 +111,33 @@ def test_threads_share_a_song(shards, samples, monkeypatch) -> None:
         thread.join()
 
     assert wrong == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_rows_are_read_with_as_little_at_hand_as_may_be(make_samples, make_song, data) -> None:
+    """Few shards mapped at once, few blocks decoded: any rows, in any order, once read and once more."""
+    samples = make_samples(700)
+    encoding = data.draw(st.sampled_from(["npy", "flac"]))
+    most = data.draw(st.integers(1, 3))
+    length = data.draw(st.integers(1, 400))
+    starts = np.array(data.draw(st.lists(st.integers(0, 700 - length), min_size=1, max_size=8)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FolderSource, "most_shards", most)
+        patch.setattr(FolderSource, "shards_at_once", most)
+        patch.setattr(members, "_DECODED_BYTES", data.draw(st.sampled_from([1, 150, 400])))
+        patch.setattr(members, "_WORTH_THREADS", data.draw(st.sampled_from([1, 10**9])))
+        patch.setattr(Blocks, "compile_after", data.draw(st.sampled_from([0, 10**18])))
+        song = make_song(samples, encoding=encoding)
+        for _ in range(2):
+            out = np.empty((len(starts), length), dtype=np.float32)
+            song.gather(starts, Normaliser(0.25, 3.0), out)
+            for row, start in zip(out, starts, strict=True):
+                assert np.array_equal(row, samples[start : start + length].astype(np.float32) / 4 + 3)
+            assert len(song._members._mapped) <= most
+            assert len(song._members._decoded) <= 4
+    song.close()
+    assert np.array_equal(song[5:600], samples[5:600])
 
 
 def test_a_whole_song_is_verified_and_says_how_far(shards: Path) -> None:
