@@ -144,7 +144,13 @@ class CachedSource:
         """Map a shard that the cache has verified, and hold it there until it is closed."""
         cached = self.cache.acquire(self.storage, shard, wait=wait)
         try:
-            data = mmap.mmap(cached.fileno(), shard.bytes, access=mmap.ACCESS_READ)
+            # Opened a second time, as the kernel knows the file: a map keeps its descriptor, and with that of the
+            # cache it would keep the cache's lock, for as long as anybody looks at a sample.
+            file = os.open(f"/proc/self/fd/{cached.fileno()}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = mmap.mmap(file, shard.bytes, access=mmap.ACCESS_READ)
+            finally:
+                os.close(file)
         except BaseException:
             cached.close()
             raise

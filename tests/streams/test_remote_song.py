@@ -135,6 +135,16 @@ def test_what_is_held_never_passes_the_bound(served, size, samples, tmp_path):
         assert sum(path.stat().st_size for path in cache.rglob("*") if path.is_file()) <= 2 * size
 
 
+def test_a_run_that_somebody_holds_keeps_no_shard_in_the_cache(served, size, samples, tmp_path):
+    song = opened(served, tmp_path / "cache", size)
+    held = [(start, song[start : start + 10]) for start in range(0, 1000, 100)]
+    other = opened(served, tmp_path / "cache", size)
+    song.close()
+    assert np.array_equal(other[990:], samples[990:])
+    for start, run in held:
+        assert np.array_equal(run, samples[start : start + 10])
+
+
 def test_two_songs_and_threads_share_a_cache_for_one_shard(served, size, samples, tmp_path):
     wrong = []
 
