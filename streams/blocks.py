@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import ClassVar
@@ -76,6 +77,11 @@ class Blocks:
         return copy_plain(runs, self.borders, self.view, out)
 
     @classmethod
+    def forked(cls) -> None:
+        """Have a lock of its own in a forked process: a thread of the parent may have had it."""
+        cls._loading = threading.Lock()
+
+    @classmethod
     def _load(cls, samples: int) -> Gather | None:
         """Load the compiled loop if it is due, with `samples` more to be read."""
         cls._read += samples
@@ -85,3 +91,6 @@ class Blocks:
             if not cls._tried:
                 cls._compiled, cls._tried = compile_gather(), True
         return cls._compiled
+
+
+os.register_at_fork(after_in_child=Blocks.forked)

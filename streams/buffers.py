@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
+import weakref
 from sys import getrefcount
 from typing import Any
 
@@ -54,6 +56,11 @@ class Buffers:
 
     def __init__(self, most: int = 4) -> None:
         self._most = most
+        self._begin()
+        this = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: None if (buffers := this()) is None else buffers._begin())
+
+    def _begin(self) -> None:
         self._memories: list[Memory] = []
         self._lock = threading.Lock()
 

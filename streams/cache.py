@@ -175,12 +175,16 @@ class ShardCache:
             self._settle(key)
         return True
 
-    def _prepare(self, shard: Shard) -> None:
+    def check_holds(self, shard: Shard) -> None:
+        """Raise `CacheError` where a shard is larger than the cache may be."""
         if shard.bytes > self.capacity:
             raise CacheError(
                 f"{self.folder}: {shard.name} has {shard.bytes} bytes, more than the {self.capacity} that the cache "
                 f"may have; give --cache-bytes {shard.bytes} or more"
             )
+
+    def _prepare(self, shard: Shard) -> None:
+        self.check_holds(shard)
         if not self._shrunk:
             self._files.shrink()
             self._shrunk = True

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from streams.shard import Shard
     from streams.storage import Storage
 
-__all__ = ["Progress", "digest_of", "download"]
+__all__ = ["WORTH", "Progress", "digest_of", "download"]
 
 Progress = Callable[[str, int, int], object]
 """Told name, bytes that are here, and bytes in all."""
 
 _CHUNK = 1 << 20
-_WORTH = 1 << 20
+WORTH = 1 << 20
 """Bytes gained by an attempt that make it a success of its own: attempts are counted anew."""
 
 
@@ -104,7 +104,7 @@ def download(
         try:
             _attempt(storage, shard, part, on_progress)
         except RetryableError as error:
-            failures = 1 if part.size >= furthest + _WORTH else failures + 1
+            failures = 1 if part.size >= furthest + WORTH else failures + 1
             furthest = max(furthest, part.size)
             retries.wait(failures, error)
         except _WrongBytesError as found:

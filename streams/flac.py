@@ -1,7 +1,7 @@
 """FLAC, the encoding of shards that take about half the bytes: one file a block, in memory.
 
-The format is RFC 9639; libsndfile does the work. What is decoded here was compared with its sha256 before, so
-that what cannot be decoded was written so.
+The format is RFC 9639; libsndfile does the work. What the index knows was compared with its checksum before it is
+decoded here, so that what cannot be decoded was written so.
 """
 
 from __future__ import annotations
@@ -125,6 +125,7 @@ def decode(data: bytes | memoryview, samples: int, where: str) -> npt.NDArray[np
         raise DamagedShardError(f"{where}: FLAC that cannot be decoded ({error}); make the shards again") from error
     if found != samples or more:
         raise DamagedShardError(f"{where}: FLAC of {found + more} samples where {samples} are due")
+    decoded.flags.writeable = False  # it is kept, and given to more than one
     return decoded
 
 

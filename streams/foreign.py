@@ -9,8 +9,8 @@ from typing import Any
 
 from streams.checks import whole
 from streams.durable import write_durably, write_errors_named
-from streams.errors import ForeignShardError
-from streams.foreign_song import ForeignSong
+from streams.errors import ForeignShardError, IndexFileError
+from streams.foreign_song import LARGEST_RATE, ForeignSong
 from streams.index import INDEX_NAME, LARGEST_INDEX, Index, parse_index
 from streams.shard import is_file_name
 
@@ -60,7 +60,7 @@ def index_folder(
     """
     folder = Path(folder)
     if sample_rate is not None:
-        sample_rate = whole("sample_rate", sample_rate, ForeignShardError, at_least=1)
+        sample_rate = whole("sample_rate", sample_rate, ForeignShardError, at_least=1, at_most=LARGEST_RATE)
     _check_not_indexed(folder)
     song = ForeignSong(sample_rate, progress)
     for path in _tars(folder):
@@ -73,7 +73,10 @@ def index_folder(
     if len(data) > LARGEST_INDEX:
         raise ForeignShardError(f"{folder}: {len(index.starts) - 1} members, too many for an index; make longer ones")
     path = folder / INDEX_NAME
-    index = parse_index(data, str(path))
+    try:
+        index = parse_index(data, str(path))
+    except IndexFileError as error:
+        raise ForeignShardError(f"{folder}: no index can be made of it ({error})") from error
     _check_not_indexed(folder)
     with write_errors_named(folder):
         write_durably(path, data)

@@ -24,6 +24,9 @@ from streams.tar_reader import TarEntry, TarReader
 
 __all__ = ["ForeignSong"]
 
+LARGEST_RATE = 2**63 - 1
+"""Hz; what an index can say."""
+
 _PIECE = 1 << 20
 """Bytes; an even number, so that it holds whole samples."""
 
@@ -182,7 +185,7 @@ class ForeignSong:
     def _compare(self, where: str, block: _Block, said: dict[str, Any]) -> None:
         """Refuse a member of which another place, or an earlier member, says something else."""
         for key, found in (("start", block.start), ("samples", block.samples)):
-            if key in said and (said[key] != found or isinstance(said[key], bool)):
+            if key in said and (type(said[key]) is not int or said[key] != found):
                 raise ForeignShardError(
                     f"{where}: its .json says {key} {reprlib.repr(said[key])}, and it is {found}; are tars missing, "
                     "or their names in another order?"
@@ -190,7 +193,13 @@ class ForeignSong:
         if block.sample_rate is not None:
             self._take_rate(block.sample_rate, where)
         if "sample_rate" in said:
-            rate = whole(f"{where}: 'sample_rate' in its .json", said["sample_rate"], ForeignShardError, at_least=1)
+            rate = whole(
+                f"{where}: 'sample_rate' in its .json",
+                said["sample_rate"],
+                ForeignShardError,
+                at_least=1,
+                at_most=LARGEST_RATE,
+            )
             self._take_rate(rate, f"{where}, its .json")
 
     def _take_rate(self, sample_rate: int, where: str) -> None:

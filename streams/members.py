@@ -16,7 +16,7 @@ from streams.errors import CacheError, DamagedShardError
 from streams.flac import decode
 from streams.index import Index
 from streams.shard import Member, Shard
-from streams.shard_source import REMEDY, MappedShard, ShardSource
+from streams.shard_source import REMEDY, MappedShard, NoDescriptorError, ShardSource
 
 __all__ = ["Members", "read_member"]
 
@@ -83,8 +83,14 @@ class Members:
         self._decoded: OrderedDict[int, Samples] = OrderedDict()  # in the same order
         self._decoded_bytes = 0
         shards = index.shards
+        self._all_bytes = sum(shard.bytes for shard in shards)
         self._shard_starts = np.array([shard.start for shard in shards], dtype=np.int64)
         self._shard_of = np.repeat(np.arange(len(shards), dtype=np.int32), [len(shard) for shard in shards])
+
+    @property
+    def may_let_go(self) -> bool:
+        """Whether not all shards may be mapped at once, so that it counts which are used."""
+        return len(self._index.shards) > self._source.most_shards or self._all_bytes > self._source.most_bytes
 
     def needed(self, starts: Numbers, length: int) -> Numbers:
         """Give the members that runs of `length` samples lie in, each once, in the order of the song."""
@@ -205,7 +211,7 @@ class Members:
                 self._mapped[number] = self._source.open(shard, wait=not self._mapped)
                 self._mapped_bytes += shard.bytes
                 return
-            except CacheError:
+            except (CacheError, NoDescriptorError):
                 if not self._mapped:
                     raise
                 self._let_go(next(iter(self._mapped)))

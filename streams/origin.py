@@ -6,7 +6,8 @@ import mmap
 import tempfile
 from typing import IO
 
-from streams.errors import DamagedShardError
+from streams.download import WORTH
+from streams.errors import DamagedShardError, StorageError
 from streams.retries import RetryableError
 from streams.shard import Shard
 from streams.storage import Storage
@@ -22,19 +23,31 @@ def map_origin(storage: Storage, shard: Shard) -> mmap.mmap:
     DamagedShardError
         It has another size than the index says.
     StorageError
-        Not there, not allowed, or not to be had after all attempts.
+        Not there, not allowed, or not to be had after all attempts; no room for it in the temporary folder.
     """
-    with tempfile.TemporaryFile() as file:
-        failures = 0
-        while True:
-            try:
-                _continue(storage, shard, file)
-                break
-            except RetryableError as error:
-                failures += 1
-                storage.retries.wait(failures, error)
-        file.flush()
-        return mmap.mmap(file.fileno(), shard.bytes, access=mmap.ACCESS_READ)
+    try:
+        with tempfile.TemporaryFile() as file:
+            _fetch(storage, shard, file)
+            file.flush()
+            return mmap.mmap(file.fileno(), shard.bytes, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise StorageError(
+            f"{tempfile.gettempdir()}: cannot hold the {shard.bytes} bytes of {shard.name} for a while "
+            f"({error.strerror or error}); set TMPDIR to a folder with room"
+        ) from error
+
+
+def _fetch(storage: Storage, shard: Shard, file: IO[bytes]) -> None:
+    failures = furthest = 0
+    while True:
+        try:
+            _continue(storage, shard, file)
+            return
+        except RetryableError as error:
+            size = file.seek(0, 2)
+            failures = 1 if size >= furthest + WORTH else failures + 1
+            furthest = max(furthest, size)
+            storage.retries.wait(failures, error)
 
 
 def _continue(storage: Storage, shard: Shard, file: IO[bytes]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import TypeVar
 
 __all__ = ["in_order"]
@@ -27,7 +29,8 @@ def in_order(
     ahead : int
         Results at most that are made before they are asked for; 0 makes each when it is asked for.
     threads : int
-        How many make them; 1 or more.
+        How many make them; 1 or more. They are daemons: the end of the program does not wait for a slow network,
+        as it would for those of an executor.
 
     Raises
     ------
@@ -38,18 +41,39 @@ def in_order(
         for request in requests:
             yield request, read(request)
         return
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="prefetch")
+    work: SimpleQueue[tuple[Request, Future[Result]] | None] = SimpleQueue()
+    for number in range(threads):
+        threading.Thread(target=_serve, args=(work, read), name=f"prefetch-{number}", daemon=True).start()
     waiting: deque[tuple[Request, Future[Result]]] = deque()
     try:
         for request in requests:
-            waiting.append((request, pool.submit(read, request)))
-            if len(waiting) > ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
-                del future  # it holds its result, which is no longer ours
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+            future: Future[Result] = Future()
+            waiting.append((request, future))
+            work.put((request, future))
             del future
+            if len(waiting) > ahead:
+                yield _first(waiting)
+        while waiting:
+            yield _first(waiting)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        for _, future in waiting:
+            future.cancel()
+        for _ in range(threads):
+            work.put(None)
+
+
+def _first(waiting: deque[tuple[Request, Future[Result]]]) -> tuple[Request, Result]:
+    """Give what comes next, and hold it no longer."""
+    request, future = waiting.popleft()
+    return request, future.result()
+
+
+def _serve(work: SimpleQueue[tuple[Request, Future[Result]] | None], read: Callable[[Request], Result]) -> None:
+    while (item := work.get()) is not None:
+        request, future = item
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(read(request))
+            except BaseException as error:  # the consumer's to handle
+                future.set_exception(error)
+        del item, request, future  # they hold the result, which is the consumer's alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import stat
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from streams.errors import DamagedShardError
+from streams.errors import DamagedShardError, StorageError, StreamsError
 from streams.index import INDEX_NAME, LARGEST_INDEX, Index, parse_index, read_index
 from streams.shard import Shard
 from streams.storage import is_remote, local_folder, open_storage
@@ -23,12 +24,17 @@ __all__ = [
     "CachedSource",
     "FolderSource",
     "MappedShard",
+    "NoDescriptorError",
     "ShardSource",
     "check_size",
     "open_shards",
 ]
 
 REMEDY = "copy it anew or make the shards again"
+
+
+class NoDescriptorError(StorageError):
+    """No more files or maps may be open in this process."""
 
 
 class MappedShard:
@@ -176,7 +182,10 @@ def open_shards(where: str | Path, cache: ShardCache | None = None) -> tuple[Ind
         source = CachedSource(open_storage(where), ShardCache() if cache is None else cache)
     else:
         source = FolderSource(local_folder(where))
-    return source.read_index(), source
+    index = source.read_index()
+    if isinstance(source, CachedSource):
+        source.cache.check_holds(max(index.shards, key=lambda shard: shard.bytes))
+    return index, source
 
 
 def check_size(folder: Path, shard: Shard) -> None:
@@ -212,7 +221,12 @@ def _map(folder: Path, shard: Shard) -> mmap.mmap:
         raise _unreadable(folder / shard.name, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> DamagedShardError:
+def _unreadable(path: Path, error: Exception) -> StreamsError:
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        return NoDescriptorError(
+            f"{path}: cannot be opened beside all that is open ({error.strerror}); close other songs, or allow more "
+            "(ulimit -n)"
+        )
     if isinstance(error, FileNotFoundError):
         return DamagedShardError(f"{path}: missing; {REMEDY}")
     return DamagedShardError(f"{path}: cannot be read ({error}); look at its permissions, or {REMEDY}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -45,7 +47,9 @@ class Song:
     steps and single samples are refused with `WindowError`. Nothing is fetched, mapped or read that is not asked
     for. A member is compared with its checksum before its first sample is given, once for each `Song`; a shard in
     the cache is compared with its sha256 whenever it was out of this song's hands. What is altered raises
-    `DamagedShardError`. Threads may share a song.
+    `DamagedShardError`; but for a file that is made shorter while it is mapped, which ends the process (SIGBUS), as
+    with any memory map. Threads may share a song, and read from it one after the other; a forked process begins
+    with nothing at hand.
 
     Attributes
     ----------
@@ -65,8 +69,16 @@ class Song:
         self.index, self.where = index, source.name
         self.sample_rate, self.digest, self.statistics = index.sample_rate, index.digest, index.statistics
         self._source = source
-        self._members = Members(index, source)
+        self._begin()
+        this = weakref.ref(self)
+        # A thread of the parent may have been in the middle of something, with the lock in its hands.
+        os.register_at_fork(after_in_child=lambda: None if (song := this()) is None else song._begin())
+
+    def _begin(self) -> None:
+        """Have nothing at hand."""
+        self._members = Members(self.index, self._source)
         self._lock = threading.Lock()
+        self.__dict__.pop("_ahead", None)  # its threads are of one process
 
     @classmethod
     def open(cls, where: str | Path, *, cache: ShardCache | None = None) -> Self:
@@ -198,15 +210,15 @@ class Song:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if isinstance(self._source, CachedSource):
-            return _open, (type(self), self._source.storage.url, self._source.cache)
-        return _open, (type(self), self.where, None)
+            return _open, (type(self), self._source.storage.url, self._source.cache, self.digest)
+        return _open, (type(self), os.path.abspath(self.where), None, self.digest)  # noqa: PTH100 - links stay links
 
     def _fill(self, starts: Numbers, shape: tuple[int, ...], read: Callable[[Runs], int]) -> None:
         """Have `read` fill all rows, with the members that they lie in at hand, as many at once as may be."""
         rows, length = shape
         counts, places = whole_rows(rows, length)
         with self._lock:
-            if self.fetches:
+            if self._members.may_let_go:
                 self._members.use(starts, length)
             if read((starts, counts, places)) == rows:
                 return
@@ -234,6 +246,9 @@ def _read_on_all_cores(read: Callable[[Runs], int], runs: Runs) -> int:
     return sum(on_all_cores(read, parts, worth_it=int(runs[1].sum()) >= _WORTH_THREADS))
 
 
-def _open(kind: type[Song], where: str, cache: ShardCache | None) -> Song:
+def _open(kind: type[Song], where: str, cache: ShardCache | None, digest: str) -> Song:
     """Open a song again, in another process."""
-    return kind.open(where, cache=cache)
+    song = kind.open(where, cache=cache)
+    if song.digest != digest:
+        raise IndexFileError(f"{where}: holds another song than it did ({song.digest[:12]}…, not {digest[:12]}…)")
+    return song

@@ -53,7 +53,8 @@ class DataStream:
     prefetch : int
         Mini-batches at most that are made before they are asked for; 0 makes each when it is asked for.
     threads : int
-        Threads that make them.
+        Threads that make them. They read from a song one after the other; more than one is of use where a
+        transformer's or a reader's own work (`read_epoch`) is what takes time.
 
     Attributes
     ----------

@@ -18,6 +18,9 @@ __all__ = ["Recording", "Windows", "train_samples"]
 
 _INT64 = np.dtype(np.int64)
 
+_MOST = 2**62
+"""Samples: beyond it sums would not fit in 64 bits."""
+
 Indices = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
@@ -112,7 +115,11 @@ class Windows:
         self.song = song
         self.frame = whole("frame", frame, WindowError, at_least=1)
         self.seq = whole("seq", seq, WindowError, at_least=1)
+        if self.frame * (self.seq + 1) > _MOST:
+            raise WindowError(f"{frame} x {seq} samples are more than any song has: give a smaller frame or sequence")
         self.hop = self.frame * self.seq if hop is None else whole("hop", hop, WindowError, at_least=1)
+        if self.hop > _MOST:
+            raise WindowError(f"hop is {hop}, more samples than any song has: give a smaller one")
         self.start = whole("start", start, WindowError, at_least=0, at_most=len(song))
         self.stop = len(song)
         if stop is not None:

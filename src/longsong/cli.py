@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LongsongError, StreamsError) as error:
         return _refuse(str(error))
     except KeyboardInterrupt as stop:
-        print(f"\nlongsong: {stop or 'stopped'}; the same command goes on from there", file=sys.stderr)
+        print(f"\nlongsong: {str(stop) or 'stopped; the same command does what is left'}", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # nobody reads on: say nothing more
@@ -72,6 +73,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and exit with the status of bad input."""
+        if "://" in message:
+            message = _without_secrets(message)
         self.exit(_BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
@@ -99,29 +102,29 @@ def _parser() -> argparse.ArgumentParser:
     _add_generate(command("generate", _generate, "make sound from a trained run"))
     _add_parity(command("parity", _parity, "compare with numbers of the original stack"))
     audit = command("audit", _audit, "check every claim of the post against the runs, and write the page")
-    audit.add_argument("runs", type=Path, metavar="RUNS", help="folder of runs, such as runs/")
+    audit.add_argument("runs", type=_local, metavar="RUNS", help="folder of runs, such as runs/")
     return parser
 
 
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--song", type=Path, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
+    add("--song", type=_local, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
     add("--seconds", type=float, metavar="N", help="take the first N seconds of the song")
     add("--profile", choices=("demo", "full", "smoke"), help="how much to run (default: full with CUDA, else demo)")
     add("--set", choices=("post", "code"), default="post", help="the post's grid, or the 2016 code's configurations")
     add("--widths", type=_widths, metavar="W,W", help="hidden units, such as 199,256")
     add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
     add("--all", action="store_true", help="longer sequences too")
-    add("--shards", type=Path, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
-    add("--out", type=Path, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG for a song of yours)")
+    add("--shards", type=_local, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
+    add("--out", type=_local, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG)")
     add("--device", choices=get_args(Device), default="auto", help="where to compute (default: %(default)s)")
     add("--precision", choices=get_args(Precision), default="float32", help="default: %(default)s")
 
 
 def _add_shard(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("song", type=Path, nargs="+", metavar="SONG", help="audio files; several, in order, are one song")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder to make, such as shards/NAME")
+    add("song", type=_local, nargs="+", metavar="SONG", help="audio files; several, in order, are one song")
+    add("--out", type=_local, required=True, metavar="DIR", help="folder to make, such as shards/NAME")
     add("--seconds", type=float, metavar="N", help="take the first N seconds")
     add("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="flac: half the bytes (default: %(default)s)")
 
@@ -130,19 +133,25 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shards", type=_place, metavar="SHARDS", help="folder or URL of shards, such as shards/NAME")
 
 
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--cache", type=_local, metavar="DIR", help="where shards of a URL are kept (default: the user's cache)")
+    add("--cache-bytes", type=_bytes, metavar="SIZE", help="what they may take there, such as 20GiB")
+
+
 def _add_info(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     _add_place(parser)
     add("--frame", type=int, metavar="N", help="samples in a frame: say how windows of this shape lie")
     add("--seq", type=int, metavar="N", help="frames in a sequence")
     add("--hop", type=int, metavar="N", help="samples from one example to the next (default: frame x seq)")
-    add("--start", type=int, default=0, metavar="N", help="first sample (default: %(default)s)")
+    add("--start", type=int, metavar="N", help="first sample (default: 0)")
     add("--stop", type=int, metavar="N", help="sample after the last (default: the song's end)")
 
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folder", type=Path, metavar="FOLDER", help="folder of tars with npy, wav or flac members, in order")
+    add("folder", type=_local, metavar="FOLDER", help="folder of tars with npy, wav or flac members, in order")
     add("--sample-rate", type=int, metavar="HZ", help="where the members do not say it")
 
 
@@ -150,7 +159,7 @@ def _add_demo_song(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seconds", type=float, required=True, metavar="N", help="length")
     add("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
-    add("out", type=Path, metavar="OUT.wav", help="file to write")
+    add("out", type=_local, metavar="OUT.wav", help="file to write")
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -190,33 +199,33 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="of the first weights (default: %(default)s)",
     )
-    add("--start-from", type=Path, metavar="RUN", help="begin with the best parameters of another run")
+    add("--start-from", type=_local, metavar="RUN", help="begin with the best parameters of another run")
     add("--as-coded", choices=("recurrence",), action="append", default=[], help="do this as the 2016 code did (D01)")
     add("--device", choices=get_args(Device), default=execution.device, help="default: %(default)s")
     add("--precision", choices=get_args(Precision), default=execution.precision, help="default: %(default)s")
     add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
     add("--micro-batch", type=int, metavar="N", help="rows computed at once (default: as many as memory holds)")
-    add("--cache", type=Path, metavar="DIR", help="where shards of a URL are kept (default: the user's cache)")
-    add("--cache-bytes", type=_bytes, metavar="SIZE", help="what they may take there, such as 20GiB")
-    add("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")
+    _add_cache(parser)
+    add("--out", type=_local, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("run_folder", type=Path, metavar="RUN", help="folder of a trained run")
+    add("run_folder", type=_local, metavar="RUN", help="folder of a trained run")
     add("--seconds", type=float, default=30.0, metavar="N", help="default: %(default)s, as in the post")
     add("--mode", choices=("post", "carry"), default="post", help="feed back whole sequences, or one frame")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
         "--seed-example", type=int, default=0, metavar="N", help="dev example to begin with (default: 0)"
     )
-    seeds.add_argument("--seed-wav", type=Path, metavar="FILE", help="begin with the end of this audio file instead")
-    add("--shards", type=_place, metavar="DIR", help="the song's shards (default: those that it was trained on)")
+    seeds.add_argument("--seed-wav", type=_local, metavar="FILE", help="begin with the end of this audio file instead")
+    add("--shards", type=_place, metavar="SHARDS", help="the song's folder or URL (default: as it was trained on)")
+    _add_cache(parser)
     add("--parameters", choices=("best", "last"), default="best", help="default: %(default)s, by dev cost")
     add("--device", choices=get_args(Device), help="default: the one that it was trained on")
     add(
         "--output",
-        type=Path,
+        type=_local,
         metavar="FILE.wav",
         help="file to write (default: RUN/generated.wav, or RUN/generated-carry.wav)",
     )
@@ -224,7 +233,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
 
 def _add_parity(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("files", type=Path, nargs="+", metavar="FILE.npz", help="files of the form of tests/golden")
+    add("files", type=_local, nargs="+", metavar="FILE.npz", help="files of the form of tests/golden")
     add("--tensors", action="store_true", help="print the error of every single tensor too")
     add("--micro-batch", type=int, metavar="N", help="compute in pieces of N rows")
 
@@ -238,6 +247,14 @@ def _place(text: str) -> Path | str:
         return text if is_remote(text) else local_folder(text)
     except StorageError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _local(text: str) -> Path:
+    """Give a path of this machine."""
+    place = _place(text)
+    if isinstance(place, str):
+        raise argparse.ArgumentTypeError(f"{_without_secrets(text)} is a URL: give a place on this machine")
+    return place
 
 
 def _bytes(text: str) -> int:
@@ -303,13 +320,13 @@ def _info(a: argparse.Namespace) -> None:
     from longsong.info import describe
     from longsong.info_windows import describe_windows
 
-    shape = [a.frame, a.seq, a.hop, a.stop, a.start or None]
+    shape = [a.frame, a.seq, a.hop, a.stop, a.start]
     if shape == [None] * len(shape):
         print(describe(a.shards))
     elif a.frame is None or a.seq is None:
         raise ConfigError("windows have a frame and a sequence; give both --frame and --seq")
     else:
-        print(describe_windows(a.shards, a.frame, a.seq, hop=a.hop, start=a.start, stop=a.stop))
+        print(describe_windows(a.shards, a.frame, a.seq, hop=a.hop, start=a.start or 0, stop=a.stop))
 
 
 def _verify(a: argparse.Namespace) -> int:
@@ -344,9 +361,14 @@ def _train(a: argparse.Namespace) -> None:
 
 def _command(a: argparse.Namespace) -> list[str]:
     """Give the words of the command, for the record: without what is secret in a URL."""
+    return [_without_secrets(word) for word in a.words]
+
+
+def _without_secrets(text: str) -> str:
+    """Leave out users, passwords and queries of all URLs in a text."""
     from streams.storage import without_secrets
 
-    return [without_secrets(word) for word in a.words]
+    return re.sub(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+", lambda url: without_secrets(url[0]), text)
 
 
 def _section(kind: Any, a: argparse.Namespace, **instead: Any) -> Any:
@@ -360,7 +382,8 @@ def _generate(a: argparse.Namespace) -> None:
     from longsong.runs import load_run
 
     run = load_run(a.run_folder, which=a.parameters, device=a.device)
-    seed = run.wav_seed(a.seed_wav) if a.seed_wav is not None else run.song_seed(a.seed_example, a.shards)
+    cache = CacheConfig(a.cache, a.cache_bytes)
+    seed = run.wav_seed(a.seed_wav) if a.seed_wav is not None else run.song_seed(a.seed_example, a.shards, cache)
     wav, generated = generate_into(run, a.output, seconds=a.seconds, seed=seed, mode=a.mode)
     for note in generated.level.notes():
         print(f"note: {note}", file=sys.stderr)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import streams
-from longsong.config import Device, choice, samples_in, whole
+from longsong.config import CacheConfig, Device, choice, samples_in, whole
 from longsong.errors import AudioError, ConfigError, RunError
 from longsong.generated import GENERATED_SECONDS, Generated
 from longsong.generation import generate_carry, generate_post, render
@@ -104,7 +104,7 @@ class Run:
         named = self.network.named(self.parameters)
         return self.network.predict(named, tensor).cpu().numpy()
 
-    def song_seed(self, example: int = 0, shards: Path | str | None = None) -> Seed:
+    def song_seed(self, example: int = 0, shards: Path | str | None = None, cache: CacheConfig | None = None) -> Seed:
         """Give an example of the dev split as a seed; of the train split, where there is no dev example.
 
         Parameters
@@ -113,6 +113,8 @@ class Run:
             Which, counted from 0.
         shards : Path, str or None
             The folder or URL of the song's shards; None to look for the one that the run was trained on.
+        cache : CacheConfig or None
+            Where shards of a URL are kept; None for the user's own cache.
 
         Raises
         ------
@@ -129,9 +131,11 @@ class Run:
                 f"the shards that {self.folder} was trained on, {named}, are not here; put them back, or say where "
                 "they are (--shards)"
             )
-        splits = Splits.open(shards, self.record.data)
+        splits = Splits.open(shards, self.record.data, cache)
         if splits.song.digest != self.record.song["digest"]:
-            raise RunError(f"{shards} holds another song than {self.folder} was trained on; put that song back")
+            raise RunError(
+                f"{splits.song.where} holds another song than {self.folder} was trained on; put that song back"
+            )
         source = "dev" if len(splits.dev) else "train"
         windows = splits.dev if len(splits.dev) else splits.train
         if example >= len(windows):

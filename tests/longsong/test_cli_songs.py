@@ -232,3 +232,46 @@ def test_a_size_of_the_cache_that_cannot_be(size, capsys):
     assert stop.value.code == 2
     assert len(said.splitlines()) == 1
     assert "20GiB" in said
+
+
+def test_what_is_secret_in_a_url_is_in_no_message(served, tmp_path, capsys):
+    url = f"{served.url.replace('://', '://user:password@')}/song?sig=hush-hush"
+    words = ["train", url, "--hidden", 4, "--out", tmp_path / "run"]
+    for more in (
+        ["--frame", 100_000, "--seq", 50],
+        ["--frame", 20, "--seq", 5, "--train-samples", 10**9],
+        ["--frame", 20, "--seq", 5, "--cache", tmp_path / "cache", "--cache-bytes", 1000],
+    ):
+        status, out, said = run(capsys, *words, *more)
+        assert (status, len(said.splitlines())) == (2, 1)
+        assert "password" not in out + said
+        assert "hush" not in out + said
+    with pytest.raises(SystemExit):
+        main(["verify", "x", url])
+    said = capsys.readouterr().err
+    assert "127.0.0.1" in said
+    assert "password" not in said
+    assert "hush" not in said
+    assert not (tmp_path / "run").exists()  # nothing was begun
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["shard", "x.wav", "--out", "http://host/x"],
+        ["shard", "http://host/x.wav", "--out", "x"],
+        ["train", "x", "--frame", "20", "--seq", "5", "--out", "s3://bucket/run"],
+        ["train", "x", "--frame", "20", "--seq", "5", "--cache", "s3://bucket/cache"],
+        ["index", "https://host/x"],
+        ["generate", "https://host/run"],
+    ],
+)
+def test_a_url_where_a_place_on_this_machine_is_meant(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert len(said.splitlines()) == 1
+    assert "is a URL: give a place on this machine" in said
+    assert list(tmp_path.iterdir()) == []

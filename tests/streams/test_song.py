@@ -1,7 +1,11 @@
+import errno
 import json
+import multiprocessing
 import os
+import pickle
 import shutil
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams import ArraySong, DamagedShardError, IndexFileError, ShardError, Song, Statistics, WindowError, members
+from streams import (
+    ArraySong,
+    DamagedShardError,
+    IndexFileError,
+    ShardError,
+    Song,
+    Statistics,
+    StorageError,
+    WindowError,
+    Windows,
+    members,
+)
 from streams.blocks import Blocks
 from streams.normalise import Normaliser
 from streams.shard_source import FolderSource
@@ -263,3 +278,72 @@ def test_an_index_that_belies_the_samples_is_noticed(shards, seal, key) -> None:
 def test_all_errors_of_shards_have_one_root() -> None:
     assert issubclass(DamagedShardError, ShardError)
     assert issubclass(IndexFileError, ShardError)
+
+
+@pytest.mark.parametrize("encoding", ["npy", "flac"])
+def test_what_is_given_of_a_member_cannot_be_written_into(make_song, samples, encoding) -> None:
+    song = make_song(samples, encoding=encoding)
+    run = song[5:15]
+    with pytest.raises(ValueError, match="read-only"):
+        run[:] = 0
+    assert np.array_equal(song[5:15], samples[5:15])
+
+
+def test_a_forked_process_reads_although_a_thread_of_its_parent_was_reading(make_song, samples) -> None:
+    """The locks may be in the hands of threads that the child does not have."""
+    song = make_song(samples)
+    windows = Windows(song, 5, 4)
+    windows.read([3, 1])
+    with song._lock, windows._buffers._lock, Blocks._loading, warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of newer Pythons, about just this
+        child = multiprocessing.get_context("fork").Process(target=_read_in_child, args=(windows,))
+        child.start()
+        child.join(20)
+    hangs = child.is_alive()
+    if hangs:
+        child.kill()
+    assert not hangs
+    assert child.exitcode == 0
+
+
+def _read_in_child(windows: Windows) -> None:
+    first = windows.read([3, 1])[0].copy()
+    os._exit(0 if np.array_equal(windows.read([3, 1])[0], first) else 1)
+
+
+def test_another_song_in_its_place_is_not_taken_for_it(shards, write_shards, make_samples, tmp_path) -> None:
+    sent = pickle.dumps(Song.open(shards))
+    assert pickle.loads(sent).digest == Song.open(shards).digest
+    shutil.rmtree(shards)
+    write_shards(shards, make_samples(1000, seed=9))
+    with pytest.raises(IndexFileError, match="holds another song than it did"):
+        pickle.loads(sent)
+
+
+def test_a_pickled_song_knows_its_place(shards, monkeypatch, tmp_path) -> None:
+    monkeypatch.chdir(shards.parent)
+    sent = pickle.dumps(Song.open(shards.name))
+    monkeypatch.chdir(tmp_path.parent)
+    assert len(pickle.loads(sent)) == 1000
+
+
+def test_too_many_open_files_are_no_damage(shards, samples, monkeypatch) -> None:
+    """Shards that were mapped are let go; where there is none, the limit is named."""
+    opened, real = [], os.open
+
+    def limited(path, *rest, **more):
+        if str(path).endswith(".tar"):
+            if len(opened) % 2:
+                opened.append("refused")
+                raise OSError(errno.EMFILE, "Too many open files", str(path))
+            opened.append(path)
+        return real(path, *rest, **more)
+
+    song = Song.open(shards)
+    monkeypatch.setattr(os, "open", limited)
+    assert np.array_equal(song[0:140], samples[0:140])
+    assert np.array_equal(song[200:240], samples[200:240])  # refused once, and then again asked for
+    monkeypatch.setattr(os, "open", lambda path, *rest, **more: limited("x.tar"))
+    opened[:] = ["one"]
+    with pytest.raises(StorageError, match=r"ulimit -n"):
+        Song.open(shards)[0:10]

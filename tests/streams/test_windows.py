@@ -139,7 +139,12 @@ def test_nothing_overflows() -> None:
     assert len(windows) == last + 1
     assert windows.first_sample(np.int64(last)) == last
     assert windows.read(np.array([last]))[0].tolist() == [[[last % 1000], [last % 1000 + 1], [last % 1000 + 2]]]
-    assert len(Windows(LongSong(2**62), frame=2**62, seq=2**62)) == 0
+    for shape in {"frame": 2**62, "seq": 1}, {"frame": 1, "seq": 2**62}, {"frame": 2**40, "seq": 2**40}:
+        with pytest.raises(WindowError, match="are more than any song has"):
+            Windows(LongSong(2**62), **shape)
+    with pytest.raises(WindowError, match=f"hop is {2**63}, more samples than any song has"):
+        Windows(LongSong(2**62), frame=1, seq=1, hop=2**63)
+    assert Windows(LongSong(100), frame=10, seq=2, hop=2**62, normalise="none").read([0])[0].shape == (1, 2, 10)
 
 
 @pytest.mark.parametrize("index", [-1, 19, 2**70, 1.0, True, None, "0", [0]])

@@ -119,8 +119,9 @@ def see_song(shards: str, runs: Path) -> SeenSong:
 
     folder = find_shards(shards, runs)
     if folder is None:
+        far = " (an audit reads no network)" if "://" in shards else ""
         raise NotHereError(
-            f"the shards {shards} are not here; put a copy of the folder beside the runs, or shard the song again"
+            f"the shards {shards} are not here{far}; put a copy of the folder beside the runs, or shard the song again"
         )
     try:
         song = Song.open(folder)

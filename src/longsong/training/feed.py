@@ -159,20 +159,36 @@ class StreamDataset(IterableDataset[tuple[NDArray[np.float32], NDArray[np.float3
     """A stream for a `torch.utils.data.DataLoader`, with ``batch_size=None``: the stream makes the mini-batches.
 
     With worker processes each of them makes every n-th mini-batch, and the loader gives them in the stream's order.
-    The workers' streams are copies, so that the one here does not move: say the epoch by `set_epoch` before each.
-    Threads (``prefetch``) do the same in one process, with an exact state; this is for code that wants a loader.
+    The workers' streams are copies, so that the one here does not move: say the epoch by `set_epoch` before each,
+    or the same one comes again. Have workers started by ``spawn``, or before threads read from the song: Python's
+    and libraries' own locks do not survive a fork in the middle of something. Threads (``prefetch``) do the same in
+    one process, with an exact state; this is for code that wants a loader.
 
     Parameters
     ----------
     stream : DataStream
+        Of one process, whatever the environment says, or of one rank; what it gives first is what is left of its
+        epoch.
     """
 
     def __init__(self, stream: DataStream) -> None:
         self.stream = stream
+        # Seen by workers that live through several epochs too.
+        self._begin = torch.tensor([stream.epoch, stream.position]).share_memory_()  # type: ignore[no-untyped-call]
 
     def set_epoch(self, epoch: int) -> None:
-        """Have the next iteration begin with the first mini-batch of an epoch, from 0."""
-        self.stream.load_state_dict({**self.stream.state_dict(), "epoch": epoch, "position": 0})
+        """Have the next iteration begin with the first mini-batch of an epoch, from 0.
+
+        Raises
+        ------
+        streams.StateError
+            `epoch` is no such number.
+        """
+        self._go_to(epoch, 0)
+        self._begin[0], self._begin[1] = epoch, 0
+
+    def _go_to(self, epoch: int, position: int) -> None:
+        self.stream.load_state_dict({**self.stream.state_dict(), "epoch": epoch, "position": position})
 
     def __len__(self) -> int:
         return len(self.stream.scheme)
@@ -181,6 +197,7 @@ class StreamDataset(IterableDataset[tuple[NDArray[np.float32], NDArray[np.float3
         worker = get_worker_info()
         if worker is None:
             return self.stream.get_epoch_iterator()
+        self._go_to(*self._begin.tolist())
         return (
             self.stream.windows.read(indices)
             for number, indices in enumerate(self.stream.read_epoch(lambda rows: rows))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 import statistics
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
+from typing import Any, NoReturn
 
 import torch
 
@@ -26,7 +23,8 @@ from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Best, Checkpoint, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
-from longsong.training.feed import torch_batches
+from longsong.training.feed import TorchBatches, torch_batches
+from longsong.training.interrupts import Interrupts, StoppedWaiting
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
 from longsong.training.plan import bytes_on_disk
@@ -34,6 +32,7 @@ from longsong.training.preparation import initial_parameters, record_of
 from longsong.training.record import RunRecord, read_summary, write_summary
 from longsong.training.splits import Splits
 from longsong.training.updater import Updater
+from longsong.units import human_bytes
 
 __all__ = ["train"]
 
@@ -68,7 +67,8 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
         Stopped by the user, after a checkpoint.
     """
     run = config.folder
-    splits = Splits.open(config.shards, config.data, config.cache)
+    fetching = _Fetching()
+    splits = Splits.open(config.shards, config.data, config.cache, fetching.tell)
     network = Network(config.model, config.data.frame)
     record = record_of(config, splits, network, command)
     if read_summary(run) is not None:
@@ -85,8 +85,21 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
         record.write(run)
-    _Training(run, record, splits, network, config, quiet=quiet, label=label).complete()
+    training = _Training(run, record, splits, network, config, quiet=quiet, label=label)
+    fetching.progress = training.progress
+    training.complete()
     return run
+
+
+class _Fetching:
+    """Shows which shard is on its way, from whatever thread."""
+
+    progress: Progress | None = None
+
+    def tell(self, name: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            note = f"fetching {name}, {human_bytes(done)} of {human_bytes(total)}"
+            self.progress.update(self.progress.done, note)
 
 
 class _Training:
@@ -140,9 +153,10 @@ class _Training:
                 starts=0,
             )
         if latest.song_digest != self.splits.song.digest:
+            here = f"{self.splits.song.digest[:12]}… as {self.splits.song.where}"
             raise CheckpointError(
-                f"{self.run} holds a checkpoint of another song ({latest.song_digest[:12]}…, not "
-                f"{self.splits.song.digest[:12]}… as {config.shards}); give that song's shards or another --out"
+                f"{self.run} holds a checkpoint of another song ({latest.song_digest[:12]}…, not {here}); give that "
+                "song's shards or another --out"
             )
         self.train_stream.load_state_dict(latest.train_stream)
         if self.dev_stream is not None:
@@ -156,7 +170,7 @@ class _Training:
         with (
             Monitors(self.run, at.metrics_bytes, at.update) as self.monitors,
             self.progress as progress,
-            _interrupts() as self.interrupted,
+            Interrupts() as self.interrupted,
         ):
             if self.dev_stream is None:
                 progress.say(f"{self.run}: the dev split holds no example, so the last parameters are the best")
@@ -164,7 +178,8 @@ class _Training:
                 progress.resume_at(at.update)
             try:
                 if not at.train_stream:  # nothing was saved yet
-                    self._evaluate()
+                    with self.interrupted.while_waiting():
+                        self._evaluate()
                     self._save()
                 while at.epoch < self.record.training.epochs:
                     self._epoch()
@@ -185,7 +200,7 @@ class _Training:
         at, record = self.at, self.record
         stream = self.train_stream
         started, waited = time.monotonic(), stream.waited_seconds
-        for inputs, targets in self.train_batches:
+        for inputs, targets in self._awaited(self.train_batches):
             cost, step = self.updater.update(inputs, targets)
             at.update += 1
             now = time.monotonic()
@@ -256,7 +271,35 @@ class _Training:
     def _stop_if_interrupted(self) -> None:
         if self.interrupted.is_set():
             self._save()
-            raise KeyboardInterrupt(f"stopped after update {self.at.update} of {self.total}")
+            self._stop()
+
+    def _stop(self) -> NoReturn:
+        raise KeyboardInterrupt(
+            f"stopped after update {self.at.update} of {self.total}; the same command goes on from there"
+        )
+
+    def _awaited(self, batches: TorchBatches) -> Iterator[Any]:
+        """Give the mini-batches of an epoch; while one is waited for, Ctrl-C stops at once, and exactly here."""
+        stream, iterator = self.train_stream, iter(batches)
+        first = True
+        while True:
+            # An interrupt may come when a mini-batch has left the stream and has not reached us.
+            before = stream.state_dict()
+            # None is waited for behind the last: what ends an epoch is one piece.
+            may_stop = first or stream.position < len(stream.scheme)
+            try:
+                with self.interrupted.while_waiting() if may_stop else nullcontext():
+                    batch = next(iterator, None)
+            except StoppedWaiting:
+                stream.load_state_dict(before)
+                if self.at.train_stream:
+                    self._save()
+                self._stop()
+            if batch is None:
+                return
+            first = False
+            yield batch
+            del batch
 
     def _summarise(self) -> None:
         metrics = Metrics.read(self.run / "metrics.jsonl")
@@ -298,29 +341,3 @@ class _Training:
                 "metrics_sha256": sha256_of(self.run / "metrics.jsonl"),
             },
         )
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C (or SIGTERM) into an event, so that an update is never cut in two.
-
-    The second one stops at once.
-    """
-    event = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt("stopped at once")
-        event.set()
-        # Not through the progress bar: a signal may come while that is writing.
-        os.write(2, b"\nstopping after this update, with a checkpoint (once more: at once)\n")
-
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

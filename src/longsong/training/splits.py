@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,13 @@ class Splits:
     dev: streams.Windows
 
     @classmethod
-    def open(cls, shards: Path | str, data: DataConfig, cache: CacheConfig | None = None) -> Splits:
+    def open(
+        cls,
+        shards: Path | str,
+        data: DataConfig,
+        cache: CacheConfig | None = None,
+        on_fetch: Callable[[str, int, int], object] | None = None,
+    ) -> Splits:
         """Open a song and lay the examples out.
 
         Parameters
@@ -55,6 +62,8 @@ class Splits:
         data : DataConfig
         cache : CacheConfig, optional
             Where shards of a URL are kept; by default the user's own.
+        on_fetch : callable, optional
+            Called while a shard comes in, with its name, bytes that are here, and bytes in all; by any thread.
 
         Raises
         ------
@@ -64,12 +73,12 @@ class Splits:
         streams.StreamsError
             The shards cannot be used.
         """
-        song = streams.Song.open(shards, cache=_shard_cache(cache or CacheConfig()))
+        song = streams.Song.open(shards, cache=_shard_cache(cache or CacheConfig(), on_fetch))
         samples = data.train_samples
         if samples is None:
             samples = streams.train_samples(len(song))
         elif samples > len(song):
-            raise ConfigError(f"train-samples is {samples:,}, and {shards} has {len(song):,}; give fewer")
+            raise ConfigError(f"train-samples is {samples:,}, and {song.where} has {len(song):,}; give fewer")
         shape: dict[str, Any] = {"frame": data.frame, "seq": data.seq, "normalise": data.normalise}
         train = streams.Windows(song, **shape, stop=samples)
         dev = streams.Windows(song, **shape, start=samples)
@@ -77,7 +86,7 @@ class Splits:
             needed, rate = data.frame * data.seq, song.sample_rate
             raise ConfigError(
                 f"{data.frame}x{data.seq} needs {needed:,} samples ({human_seconds(needed / rate)}) in the train "
-                f"split, and {shards} has {samples:,} there ({human_seconds(samples / rate)}); take a longer song, "
+                f"split, and {song.where} has {samples:,} there ({human_seconds(samples / rate)}); take a longer song, "
                 "a smaller --frame or a shorter --seq"
             )
         full = DataConfig(**(data.to_json() | {"train_samples": samples}))
@@ -150,11 +159,10 @@ class Splits:
         }
 
 
-def _shard_cache(config: CacheConfig) -> streams.ShardCache | None:
-    """Give the cache that is asked for; None where nothing is said of it."""
+def _shard_cache(config: CacheConfig, on_fetch: Callable[[str, int, int], object] | None) -> streams.ShardCache:
     if config.bytes is None:
-        return None if config.folder is None else streams.ShardCache(config.folder)
-    return streams.ShardCache(config.folder, config.bytes)
+        return streams.ShardCache(config.folder, on_progress=on_fetch)
+    return streams.ShardCache(config.folder, config.bytes, on_progress=on_fetch)
 
 
 def _name_of(where: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_song import tune, write_shards
 
+from longsong.training import feed
 from longsong.training.feed import StreamDataset, torch_batches
 from streams import ArraySong, DataStream, Mapping, ScaleAndShift, ShuffledScheme, Song, Windows
 
@@ -141,6 +144,25 @@ def test_a_loader_gives_the_mini_batches_of_the_stream_in_its_order(shards, work
             np.testing.assert_array_equal(targets, theirs[1])
         if workers:
             break  # a start of two interpreters is enough
+
+
+def test_workers_that_live_on_begin_each_epoch_where_it_is_said(shards, monkeypatch):
+    """Also after an epoch that was left in the middle."""
+    dataset = StreamDataset(stream_of(Song.open(shards)))
+    workers = [pickle.loads(pickle.dumps(dataset)) for _ in range(2)]
+    for worker in workers:  # as the memory that processes share
+        worker._begin = dataset._begin
+    plain = stream_of(Song.open(shards))
+    due = {epoch: list(plain.scheme.mini_batches(epoch)) for epoch in range(2)}
+    for epoch, most in ((0, 2), (1, 99), (0, 99)):
+        dataset.set_epoch(epoch)
+        for number, worker in enumerate(workers):
+            info = SimpleNamespace(num_workers=2, id=number)
+            monkeypatch.setattr(feed, "get_worker_info", lambda info=info: info)
+            given = [inputs for inputs, _ in itertools.islice(worker, most)]
+            for inputs, indices in zip(given, due[epoch][number::2], strict=False):
+                np.testing.assert_array_equal(inputs, plain.windows.read(indices)[0])
+            assert len(given) == min(most, len(due[epoch][number::2]))
 
 
 def test_a_stream_goes_to_another_process_without_its_iterators_and_memory(shards):
