@@ -46,9 +46,9 @@ def part(tmp_path) -> Path:
     return path
 
 
-def fetch(server: ShardServer, part: Path, shard: ServedShard = SHARD, **changes) -> bytes:
-    """Go on with a part, and give all that is in it."""
-    storage = HttpStorage(f"{server.url}/song", timeout=0.3)
+def fetch(server: ShardServer, part: Path, shard: ServedShard = SHARD, timeout: float = 30.0, **changes) -> bytes:
+    """Go on with a part, and give all that is in it; impatiently only where a server is to stand still."""
+    storage = HttpStorage(f"{server.url}/song", timeout=timeout)
     with part.open("r+b", buffering=0) as file:
         download(storage, shard, file.fileno(), part, **{"retries": QUICK, **changes})
     return part.read_bytes()
@@ -86,13 +86,13 @@ def test_a_part_that_is_too_long_is_begun_anew(server, part):
 @pytest.mark.parametrize("stalled", [False, True])
 def test_a_broken_connection_is_gone_on_from(server, part, stalled):
     server.faults[PATH].extend([breaks_after(70_000, stalled=stalled), says(503), breaks_after(50_000)])
-    assert fetch(server, part) == DATA
+    assert fetch(server, part, timeout=1.0) == DATA
     assert server.ranges(PATH) == [None, "bytes=70000-", "bytes=70000-", "bytes=120000-"]
 
 
 def test_slow_bytes_are_given_up_and_gone_on_from(server, part):
     server.faults[PATH].append(slow(10, 0.05))
-    assert fetch(server, part) == DATA
+    assert fetch(server, part, timeout=1.0) == DATA
     [first, second] = server.ranges(PATH)
     assert first is None
     assert 10 <= int(second.removeprefix("bytes=").removesuffix("-")) < 1000

@@ -28,7 +28,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def storage(server: ShardServer) -> HttpStorage:
-    return HttpStorage(f"{server.url}/song", retries=QUICK, timeout=0.3)
+    return HttpStorage(f"{server.url}/song", retries=QUICK)
 
 
 # What is opened and what is refused.
