@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -166,20 +166,8 @@ class Song:
         Their shards are brought to the cache in the background, as many as fit in half of it. Nothing happens
         where shards are local.
         """
-        if not self.fetches:
-            return
-        wanted: dict[int, Shard] = {}
-        left = self._source.most_bytes
-        for start, stop in runs:
-            for number in self._members.shards_between(start, stop):
-                shard = self.index.shards[number]
-                if number not in wanted and not self._members.is_mapped(number):
-                    left -= shard.bytes
-                    if left < 0:
-                        self._ahead.want(tuple(wanted.values()))
-                        return
-                    wanted[number] = shard
-        self._ahead.want(tuple(wanted.values()))
+        if self.fetches:
+            self._ahead.want(tuple(self._wanted(runs)))
 
     def verify(self, progress: Callable[[int], None] | None = None) -> None:
         """Compare every byte of the shards with the index, whatever was read before.
@@ -231,6 +219,18 @@ class Song:
                 runs = first[here], count[here], (places + first - starts)[here]
                 if _read_on_all_cores(read, runs) < len(here):
                     raise RuntimeError(f"{self.where}: members {group} were let go while they were read")
+
+    def _wanted(self, runs: Sequence[tuple[int, int]]) -> Iterator[Shard]:
+        """Give the shards that these runs lie in and that are not mapped, as many as fit in half of the cache."""
+        left = self._source.most_bytes
+        given: set[int] = set()
+        for number in (number for run in runs for number in self._members.shards_between(*run)):
+            if number not in given and not self._members.is_mapped(number):
+                left -= self.index.shards[number].bytes
+                if left < 0:
+                    return
+                given.add(number)
+                yield self.index.shards[number]
 
     @cached_property
     def _ahead(self) -> FetchAhead:

@@ -320,8 +320,7 @@ def _info(a: argparse.Namespace) -> None:
     from longsong.info import describe
     from longsong.info_windows import describe_windows
 
-    shape = [a.frame, a.seq, a.hop, a.stop, a.start]
-    if shape == [None] * len(shape):
+    if all(value is None for value in (a.frame, a.seq, a.hop, a.start, a.stop)):
         print(describe(a.shards))
     elif a.frame is None or a.seq is None:
         raise ConfigError("windows have a frame and a sequence; give both --frame and --seq")
