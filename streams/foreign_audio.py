@@ -59,7 +59,7 @@ def npy_samples(content: Content, refuse: Refuse) -> int:
         Not one dimension of int16 little-endian, or of another length than its head says.
     """
     magic = content.read(8)
-    form = _NPY_LENGTHS.get(magic[6]) if len(magic) == 8 and magic.startswith(_NPY_MAGIC) else None
+    form = _NPY_LENGTHS.get(magic[6]) if len(magic) == 8 and magic.startswith(_NPY_MAGIC) and not magic[7] else None
     if form is None:
         raise refuse("no .npy file")
     digits = content.read(struct.calcsize(form))

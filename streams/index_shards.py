@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ class _Columns:
                 f"{self.where}: {len(self)} members, one every {stride} bytes from byte {first} on, do not lie in "
                 f"its {self.bytes} bytes"
             )
-        return column(first + stride * np.arange(len(self), dtype=np.int64))
+        return _even_offsets(first, stride, len(self))
 
     def _lengths(self, fields: Fields, block_samples: int) -> Column:
         if "lengths" in fields.mapping:
@@ -125,9 +126,7 @@ class _Columns:
         else:
             last = self.samples - (len(self) - 1) * block_samples
             if 1 <= last <= block_samples:
-                lengths = np.full(len(self), block_samples, dtype=np.int64)
-                lengths[-1] = last
-                return column(lengths)
+                return _full_lengths(len(self), block_samples, last)
             held = len(self) * block_samples
         if held != self.samples:
             raise IndexFileError(
@@ -150,6 +149,20 @@ class _Columns:
 
     def _differ(self, key: str) -> IndexFileError:
         return IndexFileError(f"{self.where}: {key!r} are not those of its {len(self)} members")
+
+
+@lru_cache(maxsize=4)
+def _even_offsets(first: int, stride: int, members: int) -> Column:
+    """Give offsets that are one stride apart; kept, since all shards of a song but the last have the same."""
+    return column(first + stride * np.arange(members, dtype=np.int64))
+
+
+@lru_cache(maxsize=4)
+def _full_lengths(members: int, block_samples: int, last: int) -> Column:
+    """Give the lengths of full members and a last one; kept like the offsets."""
+    lengths = np.full(members, block_samples, dtype=np.int64)
+    lengths[-1] = last
+    return column(lengths)
 
 
 def _check_places(shards: Sequence[_Columns], encoding: str) -> None:

@@ -22,7 +22,7 @@ ViewOf = Callable[[int], Samples | None]
 Runs = tuple[Numbers, Numbers, Numbers]
 """Runs of samples to read, each of shape (runs,), int64: first sample, how many, place in the output of the first."""
 
-_PIECE = 1 << 16
+_PIECE = 1 << 17
 """Samples normalised at once: what was multiplied is still in the cache when it is added to."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -26,19 +26,21 @@ Numbers = npt.NDArray[np.int64]
 _DECODED_BYTES = 1 << 26
 """Decoded FLAC blocks that are kept: 256 of 2**17 samples, two for each example of a mini-batch of 128."""
 
-_WORTH_THREADS = 1 << 21
-"""Stored bytes to check from which on a second thread is worth its start."""
+_WORTH_THREADS = 8
+"""Members to check from which on a second thread is worth its start: of 2**17 samples they have 2 MiB."""
 
 
-def read_member(data: mmap.mmap, where: str, shard: Shard, member: Member, *, check: bool = True) -> Samples:
+def read_member(
+    data: mmap.mmap, where: Callable[[Shard], str], shard: Shard, member: Member, *, check: bool = True
+) -> Samples:
     """Give a member's samples: a view of the map where it stores them as they are, else decoded.
 
     Parameters
     ----------
     data : mmap
         The whole shard.
-    where : str
-        Its path or URL, for messages.
+    where : callable
+        Gives its path or URL, for messages.
     shard, member
         What the index says of them.
     check : bool
@@ -52,10 +54,10 @@ def read_member(data: mmap.mmap, where: str, shard: Shard, member: Member, *, ch
     stored = memoryview(data)[member.offset : member.offset + member.bytes]
     if check and checksum(stored, shard.check_kind) != member.check:
         raise DamagedShardError(
-            f"{where}: member {member.name} (samples {member.start} to {member.stop}) is altered; {REMEDY}"
+            f"{where(shard)}: member {member.name} (samples {member.start} to {member.stop}) is altered; {REMEDY}"
         )
     if shard.encoding == "flac":
-        return decode(stored, member.samples, f"{where}: member {member.name}")
+        return decode(stored, member.samples, f"{where(shard)}: member {member.name}")
     view: Samples = np.frombuffer(stored, "<i2")
     return view
 
@@ -180,15 +182,15 @@ class Members:
 
     def _read(self, numbers: list[int], shards: list[int]) -> list[Samples]:
         """Give the samples of members of mapped shards; read on all cores, where that is worth it."""
-        entries = [self._index.shards[shard] for shard in shards]
-        size = sum(int(entry.sizes[number - entry.first]) for number, entry in zip(numbers, entries, strict=True))
-        work = list(zip(numbers, shards, strict=True))
-        return on_all_cores(lambda member: self._samples(*member), work, worth_it=size >= _WORTH_THREADS)
+        work = list(zip(numbers, shards, self._index.starts[numbers].tolist(), strict=True))
+        return on_all_cores(lambda member: self._samples(*member), work, worth_it=len(work) >= _WORTH_THREADS)
 
-    def _samples(self, number: int, shard: int) -> Samples:
+    def _samples(self, number: int, shard: int, start: int) -> Samples:
         entry = self._index.shards[shard]
-        data, where = self._mapped[shard].data, self._source.where(entry)
-        return read_member(data, where, entry, entry.member(number - entry.first), check=not self._verified[number])
+        member = entry.member(number - entry.first, start)
+        return read_member(
+            self._mapped[shard].data, self._source.where, entry, member, check=not self._verified[number]
+        )
 
     def _size_decoded(self, number: int) -> int:
         if self._index.encoding != "flac":

@@ -126,8 +126,8 @@ class Shard:
         starts = self.start + np.cumsum(self.lengths) - self.lengths
         return tuple(self._member(i, start) for i, start in enumerate(starts.tolist()))
 
-    def member(self, i: int) -> Member:
-        """Give member `i` of this shard, counted from 0.
+    def member(self, i: int, start: int | None = None) -> Member:
+        """Give member `i` of this shard, counted from 0; `start` is its first sample in the song, if it is known.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class Shard:
         """
         if not 0 <= i < len(self):
             raise IndexError(f"member {i} of {self.name}, which has {len(self)}")
-        return self._member(i, self.start + int(self.lengths[:i].sum()))
+        return self._member(i, self.start + int(self.lengths[:i].sum()) if start is None else start)
 
     def _member(self, i: int, start: int) -> Member:
         digits = DIGITS[self.check_kind]

@@ -51,7 +51,7 @@ def find_damage(
             members_whole = True
             for member in shard.members:
                 try:
-                    samples = read_member(mapped.data, where, shard, member)
+                    samples = read_member(mapped.data, source.where, shard, member)
                 except DamagedShardError as error:
                     yield error
                     members_whole = False

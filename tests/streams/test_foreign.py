@@ -276,6 +276,7 @@ WRONG_MEMBERS = [
     ("1.npy", b"", "no .npy"),
     ("1.npy", b"\x93NUMPY", "no .npy"),
     ("1.npy", b"\x93NUMPY\x04\x00" + npy(S)[8:], "no .npy"),
+    ("1.npy", b"\x93NUMPY\x01\x01" + npy(S)[8:], "no .npy"),
     ("1.npy", npy(S)[:20], "a head of 118 bytes"),
     ("1.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff", "a head of 4294967295 bytes"),
     ("1.npy", npy_of(b"["), "none of a .npy"),
