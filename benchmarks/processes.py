@@ -12,7 +12,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 __all__ = ["BenchmarkError", "MemoryWatch", "Worker", "anonymous_bytes", "child_environment"]
 
@@ -58,7 +58,9 @@ class MemoryWatch:
         What it had at the start, in bytes.
     """
 
-    def __init__(self, process: int, pause: float = 0.002) -> None:
+    pause: ClassVar[float] = 0.002
+
+    def __init__(self, process: int, pause: float = pause) -> None:
         self._process, self._pause = process, pause
         self._seen: list[tuple[float, int]] = []
         self._stop = threading.Event()

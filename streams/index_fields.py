@@ -82,7 +82,10 @@ class Fields:
 
     def whole(self, key: str, *, at_least: int, at_most: int = _LARGEST) -> int:
         """Give a whole number in a range."""
-        return whole(f"{self.where}: {key!r}", self.value(key), IndexFileError, at_least=at_least, at_most=at_most)
+        value = self.value(key)
+        if type(value) is int and at_least <= value <= at_most:
+            return value  # before a message is made: a long song has thousands
+        return whole(f"{self.where}: {key!r}", value, IndexFileError, at_least=at_least, at_most=at_most)
 
     def text(self, key: str) -> str:
         """Give a string."""
