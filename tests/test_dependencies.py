@@ -37,6 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     | {"demo_song", "shard", "grid", "generated", "model", "runs", "training", "audit", "report", "streams"},
     "streams": set(),
 }
+ALLOWED["arguments"] = BASE | {"streams"}
+ALLOWED["cli_train"] = set(ALLOWED)
 ALLOWED["cli"] = set(ALLOWED) | {"__init__"}
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["__init__"] = {"config", "errors", "version", "runs", "training"}

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import NoReturn, get_args
 
-from longsong.config import (
-    ENCODINGS,
-    CacheConfig,
-    Cell,
-    DataConfig,
-    Device,
-    ExecutionConfig,
-    ModelConfig,
-    Normalise,
-    Precision,
-    RunConfig,
-    TrainingConfig,
-)
+from longsong import cli_train
+from longsong.arguments import add_cache, add_place, command_words, local, place, widths, without_secrets
+from longsong.config import ENCODINGS, CacheConfig, Device, ExecutionConfig, Precision
 from longsong.errors import LongsongError
 from longsong.version import __version__
 
@@ -74,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong in one line, and exit with the status of bad input."""
         if "://" in message:
-            message = _without_secrets(message)
+            message = without_secrets(message)
         self.exit(_BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
@@ -96,52 +85,42 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo_song(command("demo-song", _demo_song, "make the embedded song, of any length"))
     _add_info(command("info", _info, "say what is in a folder of shards, and how windows of a shape lie in it"))
     verify = command("verify", _verify, "compare every byte of a folder or URL of shards with its index")
-    _add_place(verify)
+    add_place(verify)
     _add_index(command("index", _index, "make an index for tars of audio that something else wrote"))
-    _add_train(command("train", _train, "train one configuration, or go on with it"))
+    cli_train.add_train(command("train", cli_train.train, "train one configuration, or go on with it"))
     _add_generate(command("generate", _generate, "make sound from a trained run"))
-    _add_parity(command("parity", _parity, "compare with numbers of the original stack"))
+    cli_train.add_parity(command("parity", cli_train.parity, "compare with numbers of the original stack"))
     audit = command("audit", _audit, "check every claim of the post against the runs, and write the page")
-    audit.add_argument("runs", type=_local, metavar="RUNS", help="folder of runs, such as runs/")
+    audit.add_argument("runs", type=local, metavar="RUNS", help="folder of runs, such as runs/")
     return parser
 
 
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--song", type=_local, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
+    add("--song", type=local, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
     add("--seconds", type=float, metavar="N", help="take the first N seconds of the song")
     add("--profile", choices=("demo", "full", "smoke"), help="how much to run (default: full with CUDA, else demo)")
     add("--set", choices=("post", "code"), default="post", help="the post's grid, or the 2016 code's configurations")
-    add("--widths", type=_widths, metavar="W,W", help="hidden units, such as 199,256")
+    add("--widths", type=widths, metavar="W,W", help="hidden units, such as 199,256")
     add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
     add("--all", action="store_true", help="longer sequences too")
-    add("--shards", type=_local, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
-    add("--out", type=_local, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG)")
+    add("--shards", type=local, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
+    add("--out", type=local, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG)")
     add("--device", choices=get_args(Device), default="auto", help="where to compute (default: %(default)s)")
     add("--precision", choices=get_args(Precision), default="float32", help="default: %(default)s")
 
 
 def _add_shard(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("song", type=_local, nargs="+", metavar="SONG", help="audio files; several, in order, are one song")
-    add("--out", type=_local, required=True, metavar="DIR", help="folder to make, such as shards/NAME")
+    add("song", type=local, nargs="+", metavar="SONG", help="audio files; several, in order, are one song")
+    add("--out", type=local, required=True, metavar="DIR", help="folder to make, such as shards/NAME")
     add("--seconds", type=float, metavar="N", help="take the first N seconds")
     add("--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="flac: half the bytes (default: %(default)s)")
 
 
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shards", type=_place, metavar="SHARDS", help="folder or URL of shards, such as shards/NAME")
-
-
-def _add_cache(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--cache", type=_local, metavar="DIR", help="where shards of a URL are kept (default: the user's cache)")
-    add("--cache-bytes", type=_bytes, metavar="SIZE", help="what they may take there, such as 20GiB")
-
-
 def _add_info(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    _add_place(parser)
+    add_place(parser)
     add("--frame", type=int, metavar="N", help="samples in a frame: say how windows of this shape lie")
     add("--seq", type=int, metavar="N", help="frames in a sequence")
     add("--hop", type=int, metavar="N", help="samples from one example to the next (default: frame x seq)")
@@ -151,7 +130,7 @@ def _add_info(parser: argparse.ArgumentParser) -> None:
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folder", type=_local, metavar="FOLDER", help="folder of tars with npy, wav or flac members, in order")
+    add("folder", type=local, metavar="FOLDER", help="folder of tars with npy, wav or flac members, in order")
     add("--sample-rate", type=int, metavar="HZ", help="where the members do not say it")
 
 
@@ -159,118 +138,29 @@ def _add_demo_song(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--seconds", type=float, required=True, metavar="N", help="length")
     add("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
-    add("out", type=_local, metavar="OUT.wav", help="file to write")
-
-
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    model, training, execution = ModelConfig(), TrainingConfig(), ExecutionConfig()
-    _add_place(parser)
-    add("--frame", type=int, required=True, metavar="N", help="samples in a frame")
-    add("--seq", type=int, required=True, metavar="N", help="frames in a sequence")
-    add("--hidden", type=int, default=model.hidden, metavar="N", help="units in each layer (default: %(default)s)")
-    add("--cell", choices=get_args(Cell), default=model.cell, help="default: %(default)s")
-    add("--layers", type=int, default=model.layers, metavar="N", help="default: %(default)s")
-    add("--epochs", type=int, default=training.epochs, metavar="N", help="default: %(default)s")
-    add("--batch", type=int, default=128, metavar="N", help="examples in a mini-batch (default: %(default)s)")
-    add("--seed", type=int, default=training.seed, metavar="N", help="of weights and order (default: %(default)s)")
-    add("--normalise", choices=get_args(Normalise), default="minmax", help="default: %(default)s")
-    add("--train-samples", type=int, metavar="N", help="of the train split (default: 0.918 of the song)")
-    add("--learning-rate", type=float, default=training.learning_rate, metavar="X", help="default: %(default)s")
-    add(
-        "--lr-decay",
-        type=float,
-        default=training.lr_decay,
-        metavar="X",
-        help="factor of an epoch (default: %(default)s)",
-    )
-    add("--rmsprop-decay", type=float, default=training.rmsprop_decay, metavar="X", help="default: %(default)s")
-    add(
-        "--step-clip",
-        type=float,
-        default=training.step_clip,
-        metavar="X",
-        help="largest step norm (default: %(default)s)",
-    )
-    add(
-        "--init-width",
-        type=float,
-        default=model.init_width,
-        metavar="X",
-        help="of the first weights (default: %(default)s)",
-    )
-    add("--start-from", type=_local, metavar="RUN", help="begin with the best parameters of another run")
-    add("--as-coded", choices=("recurrence",), action="append", default=[], help="do this as the 2016 code did (D01)")
-    add("--device", choices=get_args(Device), default=execution.device, help="default: %(default)s")
-    add("--precision", choices=get_args(Precision), default=execution.precision, help="default: %(default)s")
-    add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
-    add("--micro-batch", type=int, metavar="N", help="rows computed at once (default: as many as memory holds)")
-    _add_cache(parser)
-    add("--out", type=_local, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")
+    add("out", type=local, metavar="OUT.wav", help="file to write")
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("run_folder", type=_local, metavar="RUN", help="folder of a trained run")
+    add("run_folder", type=local, metavar="RUN", help="folder of a trained run")
     add("--seconds", type=float, default=30.0, metavar="N", help="default: %(default)s, as in the post")
     add("--mode", choices=("post", "carry"), default="post", help="feed back whole sequences, or one frame")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
         "--seed-example", type=int, default=0, metavar="N", help="dev example to begin with (default: 0)"
     )
-    seeds.add_argument("--seed-wav", type=_local, metavar="FILE", help="begin with the end of this audio file instead")
-    add("--shards", type=_place, metavar="SHARDS", help="the song's folder or URL (default: as it was trained on)")
-    _add_cache(parser)
+    seeds.add_argument("--seed-wav", type=local, metavar="FILE", help="begin with the end of this audio file instead")
+    add("--shards", type=place, metavar="SHARDS", help="the song's folder or URL (default: as it was trained on)")
+    add_cache(parser)
     add("--parameters", choices=("best", "last"), default="best", help="default: %(default)s, by dev cost")
     add("--device", choices=get_args(Device), help="default: the one that it was trained on")
     add(
         "--output",
-        type=_local,
+        type=local,
         metavar="FILE.wav",
         help="file to write (default: RUN/generated.wav, or RUN/generated-carry.wav)",
     )
-
-
-def _add_parity(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("files", type=_local, nargs="+", metavar="FILE.npz", help="files of the form of tests/golden")
-    add("--tensors", action="store_true", help="print the error of every single tensor too")
-    add("--micro-batch", type=int, metavar="N", help="compute in pieces of N rows")
-
-
-def _place(text: str) -> Path | str:
-    """Give a folder as a path, and a URL as it is."""
-    from streams.errors import StorageError
-    from streams.storage import is_remote, local_folder
-
-    try:
-        return text if is_remote(text) else local_folder(text)
-    except StorageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _local(text: str) -> Path:
-    """Give a path of this machine."""
-    place = _place(text)
-    if isinstance(place, str):
-        raise argparse.ArgumentTypeError(f"{_without_secrets(text)} is a URL: give a place on this machine")
-    return place
-
-
-def _bytes(text: str) -> int:
-    from longsong.units import parse_bytes
-
-    try:
-        return parse_bytes(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"widths are whole numbers such as 199,256, not {text!r}") from None
 
 
 def _reproduce(a: argparse.Namespace) -> int:
@@ -295,7 +185,7 @@ def _reproduce(a: argparse.Namespace) -> int:
     require_writable(a.out or Path("runs"))
     song = prepare_song(a.song or [], profile, a.seconds, a.shards)
     out = a.out or default_folder(song, given=bool(a.song))
-    outcome = reproduce(song, chosen, out, command=_command(a))
+    outcome = reproduce(song, chosen, out, command=command_words(a))
     for run in outcome.failed:
         print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
     print(f"the report is {outcome.page}")
@@ -340,40 +230,7 @@ def _verify(a: argparse.Namespace) -> int:
 def _index(a: argparse.Namespace) -> None:
     from longsong.indexing import index_tars
 
-    print(index_tars(a.folder, a.sample_rate, command=_command(a)))
-
-
-def _train(a: argparse.Namespace) -> None:
-    from longsong.training import train
-
-    config = RunConfig(
-        shards=a.shards,
-        data=_section(DataConfig, a),
-        model=_section(ModelConfig, a, recurrence="batch" if "recurrence" in a.as_coded else "time"),
-        training=_section(TrainingConfig, a, start_from=None if a.start_from is None else str(a.start_from)),
-        execution=_section(ExecutionConfig, a),
-        out=a.out,
-        cache=CacheConfig(a.cache, a.cache_bytes),
-    )
-    print(train(config, command=_command(a)))
-
-
-def _command(a: argparse.Namespace) -> list[str]:
-    """Give the words of the command, for the record: without what is secret in a URL."""
-    return [_without_secrets(word) for word in a.words]
-
-
-def _without_secrets(text: str) -> str:
-    """Leave out users, passwords and queries of all URLs in a text."""
-    from streams.storage import without_secrets
-
-    return re.sub(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]+", lambda url: without_secrets(url[0]), text)
-
-
-def _section(kind: Any, a: argparse.Namespace, **instead: Any) -> Any:
-    """Make a section of the configuration from the options of the same names."""
-    names = [name for name in kind.__dataclass_fields__ if name not in instead]
-    return kind(**{name: getattr(a, name) for name in names}, **instead)
+    print(index_tars(a.folder, a.sample_rate, command=command_words(a)))
 
 
 def _generate(a: argparse.Namespace) -> None:
@@ -387,14 +244,6 @@ def _generate(a: argparse.Namespace) -> None:
     for note in generated.level.notes():
         print(f"note: {note}", file=sys.stderr)
     print(wav)
-
-
-def _parity(a: argparse.Namespace) -> int:
-    from longsong.experiments.parity import format_parity, measure_parity
-
-    results = [measure_parity(path, a.micro_batch) for path in a.files]
-    print(format_parity(results, tensors=a.tensors))
-    return 0 if all(result.passes for result in results) else _FAILED
 
 
 def _audit(a: argparse.Namespace) -> None:

@@ -19,7 +19,9 @@ __all__ = [
     "Cell",
     "DataConfig",
     "Device",
+    "Elementwise",
     "ExecutionConfig",
+    "Form",
     "ModelConfig",
     "Normalise",
     "Precision",
@@ -35,7 +37,9 @@ __all__ = [
 Cell = Literal["gru", "lstm", "rnn"]
 Recurrence = Literal["time", "batch"]
 Normalise = Literal["minmax", "stdev", "none"]
-Precision = Literal["float32", "float64"]
+Precision = Literal["float32", "float64", "bfloat16"]
+Form = Literal["fused", "reference"]
+Elementwise = Literal["compiled", "plain"]
 Device = Literal["auto", "cpu", "cuda"]
 
 ENCODINGS = ("npy", "flac")
@@ -226,27 +230,67 @@ class ExecutionConfig(_Section):
     ----------
     device : {'auto', 'cpu', 'cuda'}
         `auto` takes CUDA where there is one.
-    precision : {'float32', 'float64'}
-        Of parameters, states, optimiser and cost.
+    precision : {'float32', 'float64', 'bfloat16'}
+        Of parameters, states, optimiser and cost; ``bfloat16`` has them in float32, and products of
+        operands in bfloat16 with float32 sums.
     threads : int or None
         CPU threads; None for the cores there are.
     micro_batch : int or None
         Rows of a mini-batch computed at once (positions of the sequence, where the recurrence runs
         over the mini-batch); None for as many as memory holds.
+    form : {'fused', 'reference'}
+        How cost and gradient are computed: the fast form, or the reference cells under automatic
+        differentiation. Option ``--recurrence``.
+    elementwise : {'compiled', 'plain'} or None
+        How the fused form does what is no matrix product; None for what pays.
+    segment : int or None
+        Steps of the recurrence whose states stand in memory at once, in the fused form; the others' are
+        computed a second time on the way back. None for as many as memory holds.
+    memory : int or None
+        Bytes that the process (on CUDA: the device) may hold at most; None for three quarters of what is free.
     """
 
     device: Device = "auto"
     precision: Precision = "float32"
     threads: int | None = None
     micro_batch: int | None = None
+    form: Form = "fused"
+    elementwise: Elementwise | None = None
+    segment: int | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         choice("device", self.device, Device)
         choice("precision", self.precision, Precision)
+        choice("recurrence", self.form, Form)
         if self.threads is not None:
             whole("threads", self.threads, most=1024)
         if self.micro_batch is not None:
             whole("micro-batch", self.micro_batch)
+        if self.elementwise is not None:
+            choice("elementwise", self.elementwise, Elementwise)
+        if self.segment is not None:
+            whole("segment", self.segment)
+        if self.memory is not None:
+            whole("memory", self.memory, most=10**15)
+        if self.form == "reference":
+            fused_alone = {
+                "precision": self.precision if self.precision == "bfloat16" else None,
+                "segment": self.segment,
+                "elementwise": self.elementwise,
+            }
+            for name, value in fused_alone.items():
+                if value is not None:
+                    raise ConfigError(f"{name} {value} is of the fused form alone; leave it out, or take that form")
+
+    @classmethod
+    def from_json(cls, section: Mapping[str, Any]) -> Self:
+        """Make the section from a mapping, as `_Section.from_json`.
+
+        What was written before there was a fused form has no word of it: it was computed by the reference form.
+        """
+        later = {"form": "reference", "elementwise": None, "segment": None, "memory": None}
+        return super().from_json(section if later.keys() & section.keys() else {**section, **later})
 
 
 @dataclass(frozen=True)

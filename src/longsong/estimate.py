@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
 import torch
 
-from longsong.config import DataConfig, ModelConfig
+from longsong.config import DataConfig, ExecutionConfig, ModelConfig
 from longsong.model import Network
 from longsong.training.device import DTYPES, find_device
+from longsong.training.footprint import Work
+from longsong.training.forms import choose_elementwise, make_gradient
 from longsong.training.optimiser import RMSProp
-from longsong.training.plan import choose_micro_batch, free_memory
+from longsong.training.plan import SECOND_TIME, Plan, choose_memory, make_plan
 from longsong.training.updater import Updater
 
 __all__ = ["Speed", "measure_speed"]
@@ -57,21 +60,28 @@ class Speed:
         What was measured.
     training, prediction, generation : _Cost
         Of one step of an update, of one step of an evaluation, and of one front of the generation.
-    micro_batch : callable
-        The rows that a shape is computed in.
+    plan : callable
+        Gives how updates of a shape are split, from its data and the numbers of train and dev examples.
     """
 
     model: ModelConfig
     training: _Cost
     prediction: _Cost
     generation: _Cost
-    micro_batch: Callable[[DataConfig], int]
+    plan: Callable[[DataConfig, int, int], Plan]
 
     def training_seconds(self, data: DataConfig, train_examples: int, dev_examples: int, epochs: int) -> float:
-        """Estimate all epochs, with an evaluation before the first and after each."""
-        rows = self.micro_batch(data)
-        train = self._epoch(self.training, data, train_examples, rows)
-        dev = self._epoch(self.prediction, data, dev_examples, rows)
+        """Estimate all epochs, with an evaluation before the first and after each.
+
+        Raises
+        ------
+        SpaceError
+            Its updates do not fit in memory.
+        """
+        plan = self.plan(data, train_examples, dev_examples)
+        again = SECOND_TIME if plan.segment < plan.steps else 1.0
+        train = again * self._epoch(self.training, data, train_examples, plan.micro_batch)
+        dev = self._epoch(self.prediction, data, dev_examples, plan.micro_batch)
         return epochs * train + (epochs + 1) * dev
 
     def generation_seconds(self, data: DataConfig, samples: int) -> float:
@@ -93,7 +103,7 @@ class Speed:
 
 
 def measure_speed(model: ModelConfig, device_name: str = "auto") -> Speed:
-    """Measure a network on this machine; takes a few seconds.
+    """Measure a network in the fused form on this machine; takes a few seconds.
 
     Parameters
     ----------
@@ -101,14 +111,22 @@ def measure_speed(model: ModelConfig, device_name: str = "auto") -> Speed:
     device_name : {'auto', 'cpu', 'cuda'}
     """
     device = find_device(device_name)  # type: ignore[arg-type]
-    dtype = DTYPES["float32"]
-    free = free_memory(device)
+    # As a run of many updates is computed: what compiling takes, it takes once.
+    execution = ExecutionConfig()
+    execution = replace(execution, elementwise=choose_elementwise(execution, device, sys.maxsize))
+    dtype = DTYPES[execution.precision]
+    memory = choose_memory(None, device)
+
+    def plan(data: DataConfig, train: int, dev: int) -> Plan:
+        # Of the song only what memory its pages take depends on the rest, and that is little.
+        samples = (train + dev) * data.frame * data.seq
+        return make_plan(data, Network(model, data.frame), execution, Work(train, dev, 1, samples), device, memory)
 
     def updater(frame: int) -> Updater:
         network = Network(model, frame)
         parameters = network.initial_parameters(0).to(device, dtype)
         optimiser = RMSProp(torch.zeros_like(parameters), learning_rate=1e-3, decay=0.95, step_clip=1.0)
-        return Updater(network, parameters, optimiser)
+        return Updater(network, parameters, optimiser, make_gradient(network, execution))
 
     def example(rows: int, frame: int) -> torch.Tensor:
         return torch.zeros(rows, _STEPS, frame, device=device, dtype=dtype)
@@ -137,7 +155,7 @@ def measure_speed(model: ModelConfig, device_name: str = "auto") -> Speed:
         _Cost.fit(update),
         _Cost.fit(evaluation),
         _Cost.fit(front),
-        lambda data: choose_micro_batch(data, model, dtype.itemsize, free),
+        plan,
     )
 
 

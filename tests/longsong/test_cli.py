@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from longsong import shard as shard_module
 from longsong import space
 from longsong.audio import write_wav
 from longsong.cli import main
+from longsong.units import human_bytes, parse_bytes
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -73,12 +75,58 @@ def test_bad_audio(tmp_path, capsys, name):
 
 @pytest.mark.parametrize(
     "option",
-    [["--frame", 0], ["--seq", -3], ["--batch", 0], ["--hidden", 0], ["--frame", "x"], ["--learning-rate", "nan"]],
+    [
+        ["--frame", 0],
+        ["--seq", -3],
+        ["--batch", 0],
+        ["--hidden", 0],
+        ["--frame", "x"],
+        ["--learning-rate", "nan"],
+        ["--segment", 0],
+        ["--micro-batch", 0],
+        ["--memory", "lots"],
+        ["--memory", "0GiB"],
+        ["--precision", "float16"],
+        ["--recurrence", "batch"],
+    ],
 )
 def test_numbers_that_cannot_be(shards, tmp_path, capsys, option):
     words = ["train", shards, "--frame", 20, "--seq", 5, "--out", tmp_path / "run", *option]
     refused(words, capsys, option[0].lstrip("-"), str(option[1]))
     assert tree(tmp_path) == {}
+
+
+def test_memory_that_is_too_little_or_not_there(shards, tmp_path, capsys):
+    words = ["train", shards, "--frame", 20, "--seq", 5, "--hidden", 4, "--out", tmp_path / "run", "--memory"]
+    for memory in ("10", "100MiB"):
+        refused([*words, memory], capsys, human_bytes(parse_bytes(memory)), "--memory", "MiB or more", "mini-batches")
+    refused([*words, "900TiB"], capsys, "memory 900.0 TiB is more than the", "there are")
+    assert tree(tmp_path) == {}
+
+
+def test_what_only_the_fused_form_has(shards, tmp_path, capsys):
+    words = ["train", shards, "--frame", 20, "--seq", 5, "--out", tmp_path / "run", "--recurrence", "reference"]
+    refused([*words, "--precision", "bfloat16"], capsys, "bfloat16", "fused")
+    refused([*words, "--segment", 2], capsys, "segment 2", "fused")
+    refused(["parity", "x.npz", "--recurrence", "reference", "--segment", 2], capsys, "segment 2", "fused")
+    assert tree(tmp_path) == {}
+
+
+def test_a_run_says_what_it_takes_and_how_it_is_computed(shards, tmp_path, capsys):
+    words = ["train", shards, "--frame", 20, "--seq", 5, "--hidden", 4, "--epochs", 1, "--device", "cpu"]
+    for options, named in (
+        (["--threads", 1, "--segment", 2, "--micro-batch", 50], "1 thread, float32, the fused form"),
+        (["--precision", "bfloat16"], "bfloat16 products"),
+        (["--recurrence", "reference"], "float32, the reference form"),
+    ):
+        run = tmp_path / named.partition(" ")[0]
+        assert main([str(word) for word in [*words, *options, "--out", run]]) == 0
+        said = capsys.readouterr().err.splitlines()
+        assert re.fullmatch(r"this configuration: [\d.,]+ [MG]iB.*, about [\d.]+ s an update", said[0])
+        assert named in said[1]
+        assert said[1].endswith("the same seed gives the same bytes on this machine with as many threads")
+        if "--segment" in options:
+            assert "3 micro-batches, segments of 2 steps" in said[0]
 
 
 def test_a_song_that_is_too_short(shards, tmp_path, capsys):

@@ -37,6 +37,15 @@ from longsong.errors import ConfigError
         (ExecutionConfig, {"precision": "float8"}, "precision .* 'float8'"),
         (ExecutionConfig, {"threads": 0}, "threads .* 0"),
         (ExecutionConfig, {"micro_batch": 0}, "micro-batch .* 0"),
+        (ExecutionConfig, {"segment": 0}, "segment .* 0"),
+        (ExecutionConfig, {"segment": 2.5}, r"segment .* 2\.5"),
+        (ExecutionConfig, {"memory": 0}, "memory .* 0"),
+        (ExecutionConfig, {"memory": 10**16}, "memory .* 10000000000000000"),
+        (ExecutionConfig, {"form": "magic"}, "recurrence .* 'magic'"),
+        (ExecutionConfig, {"elementwise": "fast"}, "elementwise .* 'fast'"),
+        (ExecutionConfig, {"form": "reference", "precision": "bfloat16"}, "precision bfloat16 is of the fused form"),
+        (ExecutionConfig, {"form": "reference", "segment": 5}, "segment 5 is of the fused form"),
+        (ExecutionConfig, {"form": "reference", "elementwise": "plain"}, "elementwise plain is of the fused form"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(kind, values, named):
@@ -51,6 +60,14 @@ def test_to_json_and_back(section):
     del values[next(iter(values))]
     with pytest.raises(ConfigError, match="lacks"):
         type(section).from_json(values)
+
+
+def test_what_was_written_before_there_was_a_fused_form_was_computed_by_the_reference_form():
+    before = {"device": "cpu", "precision": "float64", "threads": 2, "micro_batch": 7, "device_name": "x", "torch": "2"}
+    read = ExecutionConfig.from_json(before)
+    assert read == ExecutionConfig("cpu", "float64", 2, 7, form="reference")
+    with pytest.raises(ConfigError, match="lacks form"):
+        ExecutionConfig.from_json(before | {"segment": 5})
 
 
 def test_the_defaults_are_those_of_2016():

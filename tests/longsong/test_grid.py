@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from longsong import grid as grid_module
-from longsong.config import DataConfig, ExecutionConfig, ModelConfig
+from longsong.config import ExecutionConfig
 from longsong.errors import ConfigError
-from longsong.estimate import Speed, measure_speed
+from longsong.estimate import Speed
 from longsong.grid import Choice, parse_shapes, plan_grid
 from longsong.reported import CODE_CONFIGURATIONS, FRAMES, SONG_SECONDS
+from longsong.training.plan import Plan
 
 
 class LongSong:
@@ -42,7 +42,7 @@ def speeds(monkeypatch):
     def speed(model, device):
         asked.append((model.cell, model.hidden))
         one = lambda rows, frame: rows * (1 + frame / 1e6)  # noqa: E731
-        return Speed(model, one, one, one, lambda data: data.batch)
+        return Speed(model, one, one, one, lambda data, *_: Plan(data.batch, data.seq, data.batch, data.seq, {}))
 
     monkeypatch.setattr(grid_module, "measure_speed", speed)
     return asked
@@ -166,20 +166,3 @@ def test_shapes():
 def test_choices_that_cannot_be(values):
     with pytest.raises(ConfigError):
         Choice(**values)
-
-
-def test_estimates_grow_with_the_work():
-    speed = measure_speed(ModelConfig(cell="rnn", hidden=8), "cpu")
-    small, long = DataConfig(40, 50), DataConfig(40, 5000)
-    one = replace(
-        speed, training=lambda rows, frame: 2.0, prediction=lambda rows, frame: 1.0, micro_batch=lambda data: 50
-    )
-    # An epoch of 300 examples is two mini-batches of 128 in pieces of 50, 50 and 28, and one of 44.
-    assert one.training_seconds(small, 300, 0, 3) == 3 * 2.0 * 50 * 7
-    assert one.training_seconds(small, 128, 10, 3) == 3 * 2.0 * 50 * 3 + 4 * 1.0 * 50
-    front = replace(speed, generation=lambda rows, frame: 1.0 if rows == 50 else 0.5)
-    # 80 fronts of 50 rows, and 25 on the way up and down, of 25 rows, twice
-    assert front.generation_seconds(small, 40 * 80) == (80 + 50 - 50) * 1.0 + 50 * 0.5
-    assert 0 < speed.training_seconds(small, 10, 2, 1) < speed.training_seconds(small, 1000, 200, 1)
-    assert speed.training_seconds(small, 10, 2, 1) < speed.training_seconds(small, 10, 2, 30)
-    assert 0 < speed.generation_seconds(small, 480_000) < speed.generation_seconds(long, 480_000)

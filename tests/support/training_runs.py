@@ -38,4 +38,4 @@ def final_bytes(run: Path) -> dict[str, str]:
 
 def metrics_without_times(run: Path) -> list[dict]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("seconds", "waited_seconds")} for line in lines]
+    return [{k: v for k, v in line.items() if not k.endswith("seconds")} for line in lines]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import streams
-from longsong.config import ModelConfig, whole
+from longsong.config import ExecutionConfig, ModelConfig
 from longsong.errors import LongsongError
 from longsong.model import Network, sum_of_squares
+from longsong.training.forms import choose_elementwise, make_gradient
 from longsong.training.optimiser import RMSProp
 from longsong.training.splits import DEV_SEED
 from longsong.training.updater import Updater
@@ -88,27 +90,31 @@ def largest_error(a: object, b: object) -> float:
     return float(np.max(np.abs(left - right), initial=0.0)) / scale
 
 
-def measure_parity(path: Path, micro_batch: int | None = None) -> Parity:
+def measure_parity(path: Path, execution: ExecutionConfig | None = None) -> Parity:
     """Compute the numbers of a golden file again, in float64, and compare.
 
     Parameters
     ----------
     path : Path
         A file of the form of FACTS section 7.
-    micro_batch : int or None
-        Rows computed at once (`longsong.training.updater.Updater`).
+    execution : ExecutionConfig, optional
+        The form that computes costs and gradients, and its pieces; by default the fused one, its element-wise
+        work compiled where that can be had. Predictions are those of the reference cells: the fused form has none
+        that stand in memory.
 
     Raises
     ------
+    ConfigError
+        The form that is asked for cannot be had here.
     GoldenFileError
-        It is missing, cut short, or of another form.
+        The file is missing, cut short, or of another form.
     """
-    if micro_batch is not None:
-        whole("micro-batch", micro_batch)
+    execution = replace(execution or ExecutionConfig(), device="cpu", precision="float64")
+    execution = replace(execution, elementwise=choose_elementwise(execution, torch.device("cpu"), sys.maxsize))
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             golden = {name: arrays[name] for name in arrays.files}
-        return _measure(path.name, golden, json.loads(str(golden["meta"])), micro_batch)
+        return _measure(path.name, golden, json.loads(str(golden["meta"])), execution)
     except FileNotFoundError:
         raise GoldenFileError(f"there is no {path}; give a file of the form of tests/golden") from None
     except (OSError, ValueError, EOFError, BadZipFile, TypeError, IndexError, RuntimeError) as error:
@@ -119,7 +125,7 @@ def measure_parity(path: Path, micro_batch: int | None = None) -> Parity:
         raise GoldenFileError(f"{path} is not a golden file: it has no {error}") from error
 
 
-def _measure(name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], micro_batch: int | None) -> Parity:
+def _measure(name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], execution: ExecutionConfig) -> Parity:
     model = ModelConfig(
         cell=meta["cell"], hidden=meta["hidden"], layers=meta["layers"], recurrence=meta["recurrence_axis"]
     )
@@ -131,7 +137,7 @@ def _measure(name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], m
         decay=meta["rmsprop_decay"],
         step_clip=meta["step_clip"],
     )
-    updater = Updater(network, parameters.clone(), optimiser, micro_batch)
+    updater = Updater(network, parameters.clone(), optimiser, make_gradient(network, execution))
     examples = _examples(golden["song"], meta["frame"], meta["seq"])
     forward = _forward(golden, updater, examples, parameters)
     training, order = _training(golden, meta, updater, examples)

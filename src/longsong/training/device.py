@@ -13,7 +13,12 @@ from longsong.errors import DeviceError
 
 __all__ = ["DTYPES", "available_threads", "device_name", "find_device"]
 
-DTYPES: dict[Precision, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+DTYPES: dict[Precision, torch.dtype] = {
+    "float32": torch.float32,
+    "float64": torch.float64,
+    "bfloat16": torch.float32,  # of products the operands alone are of bfloat16
+}
+"""What parameters, states and costs are kept in."""
 
 
 def find_device(name: Device) -> torch.device:

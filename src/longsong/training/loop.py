@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 import math
-import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
 from longsong.config import RunConfig
-from longsong.errors import CheckpointError, NotFiniteError
-from longsong.files import os_errors_named, sha256_of
-from longsong.metrics import Metrics
+from longsong.errors import NotFiniteError
+from longsong.files import os_errors_named
 from longsong.model import Network
+from longsong.model.profile import section
 from longsong.progress import Progress
 from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
-from longsong.training.checkpoint import Best, Checkpoint, has_checkpoint
+from longsong.training.checkpoint import Best, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.feed import TorchBatches, torch_batches
+from longsong.training.forms import make_gradient
 from longsong.training.interrupts import Interrupts, StoppedWaiting
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
-from longsong.training.plan import bytes_on_disk
-from longsong.training.preparation import initial_parameters, record_of
-from longsong.training.record import RunRecord, read_summary, write_summary
+from longsong.training.outlook import outlook
+from longsong.training.plan import Plan, bytes_on_disk, plan_of
+from longsong.training.preparation import initial_parameters, record_of, starting_point, work_of
+from longsong.training.profiling import ProfiledRMSProp, UpdateProfile, format_profile
+from longsong.training.record import RunRecord, read_summary
 from longsong.training.splits import Splits
+from longsong.training.summary import summarise
 from longsong.training.updater import Updater
 from longsong.units import human_bytes
 
@@ -39,7 +42,14 @@ __all__ = ["train"]
 _SECONDS_BETWEEN_CHECKPOINTS = 300.0
 
 
-def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False, label: str = "training") -> Path:
+def train(
+    config: RunConfig,
+    *,
+    command: Sequence[str] = (),
+    quiet: bool = False,
+    label: str = "training",
+    profile: bool = False,
+) -> Path:
     """Train a run, or go on with it where it stopped; nothing is done where it is complete.
 
     Parameters
@@ -52,6 +62,9 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
         Report no progress.
     label : str
         What the progress is called.
+    profile : bool
+        Print to standard error where the time of the updates went, once they are made or interrupted. The numbers
+        of the run stay the same.
 
     Returns
     -------
@@ -74,6 +87,8 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
     if read_summary(run) is not None:
         return run
     torch.set_num_threads(record.execution.threads or available_threads())
+    # Before anything is held that it speaks of.
+    plan = plan_of(record.data, network, record.execution, work_of(splits, config.training.epochs))
     if not has_checkpoint(run / "checkpoints"):
         if config.training.start_from is not None:
             initial_parameters(record, network)  # refused here, before anything is written
@@ -85,9 +100,15 @@ def train(config: RunConfig, *, command: Sequence[str] = (), quiet: bool = False
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
         record.write(run)
-    training = _Training(run, record, splits, network, config, quiet=quiet, label=label)
+    seen = UpdateProfile() if profile else None
+    training = _Training(run, record, splits, network, plan, seen, quiet=quiet, label=label)
     fetching.progress = training.progress
-    training.complete()
+    try:
+        training.complete()
+    finally:
+        del training  # what is measured now needs memory too
+        if seen is not None and seen.updates:
+            print(format_profile(seen, network, record.execution, plan), file=sys.stderr)
     return run
 
 
@@ -111,12 +132,14 @@ class _Training:
         record: RunRecord,
         splits: Splits,
         network: Network,
-        config: RunConfig,
+        plan: Plan,
+        profile: UpdateProfile | None,
         *,
         quiet: bool,
         label: str,
     ) -> None:
-        self.run, self.record, self.splits, self.network = run, record, splits, network
+        self.profile = profile
+        self.run, self.record, self.splits, self.network, self.plan = run, record, splits, network, plan
         self.device = find_device(record.execution.device)
         self.dtype = DTYPES[record.execution.precision]
         self.train_stream = splits.train_stream(record.training.seed)
@@ -125,43 +148,28 @@ class _Training:
         self.dev_batches = None if self.dev_stream is None else torch_batches(self.dev_stream, self.device, self.dtype)
         self.total = record.training.epochs * record.counts["updates_per_epoch"]
         self.progress = Progress(label, self.total, "updates", quiet=quiet)
-        self.at = self._checkpoint(config)
-        self.optimiser = RMSProp(
-            self.at.mean_square.to(self.device, self.dtype),
-            learning_rate=self.at.learning_rate,
-            decay=record.training.rmsprop_decay,
-            step_clip=record.training.step_clip,
+        self.at = starting_point(run, record, splits, network)
+        if self.at.train_stream:
+            self.train_stream.load_state_dict(self.at.train_stream)
+            if self.dev_stream is not None:
+                self.dev_stream.load_state_dict(self.at.dev_stream)
+        settings = {
+            "learning_rate": self.at.learning_rate,
+            "decay": record.training.rmsprop_decay,
+            "step_clip": record.training.step_clip,
+        }
+        mean_square = self.at.mean_square.to(self.device, self.dtype)
+        self.optimiser = (
+            RMSProp(mean_square, **settings) if profile is None else ProfiledRMSProp(mean_square, profile, **settings)
         )
         self.updater = Updater(
             network,
             self.at.parameters.to(self.device, self.dtype, copy=True),
             self.optimiser,
-            record.execution.micro_batch,
+            make_gradient(network, record.execution, profile),
         )
         self.seconds_before, self.started = self.at.training_seconds, time.monotonic()
         self.saved = time.monotonic()
-
-    def _checkpoint(self, config: RunConfig) -> Checkpoint:
-        """Give the checkpoint to go on from, or one before the first update."""
-        latest = checkpoints.load_latest(self.run / "checkpoints", self.network)
-        if latest is None:
-            return Checkpoint(
-                song_digest=self.splits.song.digest,
-                parameters=initial_parameters(self.record, self.network),
-                mean_square=torch.zeros(self.network.size, dtype=torch.float64),
-                learning_rate=self.record.training.learning_rate,
-                starts=0,
-            )
-        if latest.song_digest != self.splits.song.digest:
-            here = f"{self.splits.song.digest[:12]}… as {self.splits.song.where}"
-            raise CheckpointError(
-                f"{self.run} holds a checkpoint of another song ({latest.song_digest[:12]}…, not {here}); give that "
-                "song's shards or another --out"
-            )
-        self.train_stream.load_state_dict(latest.train_stream)
-        if self.dev_stream is not None:
-            self.dev_stream.load_state_dict(latest.dev_stream)
-        return latest
 
     def complete(self) -> None:
         """Make all updates that are left, and write the summary."""
@@ -172,6 +180,7 @@ class _Training:
             self.progress as progress,
             Interrupts() as self.interrupted,
         ):
+            self._say_outlook()
             if self.dev_stream is None:
                 progress.say(f"{self.run}: the dev split holds no example, so the last parameters are the best")
             if at.update:
@@ -181,6 +190,8 @@ class _Training:
                     with self.interrupted.while_waiting():
                         self._evaluate()
                     self._save()
+                if self.profile is not None:
+                    self.profile.begin()
                 while at.epoch < self.record.training.epochs:
                     self._epoch()
             except NotFiniteError as error:
@@ -192,15 +203,23 @@ class _Training:
                     f"{self.record.model.init_width:g})"
                 ) from error
             self.monitors.synced_bytes()
-            self._summarise()
+            summarise(self.run, self.record, self.network, self.splits, at)
             if self.interrupted.is_set():  # in the last update, or after it
                 raise KeyboardInterrupt(f"{self.run} is complete; stopped there")
+
+    def _say_outlook(self) -> None:
+        """Say what updates will take, and how they are computed, if anybody listens."""
+        if self.progress.quiet:
+            return
+        for line in outlook(self.network, self.record.execution, self.plan, self.total):
+            self.progress.say(line)
 
     def _epoch(self) -> None:
         at, record = self.at, self.record
         stream = self.train_stream
         started, waited = time.monotonic(), stream.waited_seconds
         for inputs, targets in self._awaited(self.train_batches):
+            begun = time.monotonic()
             cost, step = self.updater.update(inputs, targets)
             at.update += 1
             now = time.monotonic()
@@ -213,14 +232,19 @@ class _Training:
                 learning_rate=self.optimiser.learning_rate,
                 seconds=now - started,
                 waited_seconds=stream.waited_seconds - waited,
+                computed_seconds=now - begun,
             )
             speed = inputs.numel() / (now - started)
+            # So that its memory is free for the next: the loop's own names would hold it until that is there.
+            del inputs, targets
             self.progress.update(
                 at.update,
                 f"epoch {at.epoch + 1} of {record.training.epochs}, cost {cost:.5f}, {speed / 1e6:.2f} M samples/s, "
                 f"waiting for data {self.monitors.waiting_share:.1%}",
             )
             started, waited = now, stream.waited_seconds
+            if self.profile is not None:
+                self.profile.count(len(stream.indices))
             if at.update % record.counts["updates_per_epoch"]:
                 # Not after the last update of an epoch: the checkpoint at its end follows at once.
                 self._stop_if_interrupted()
@@ -240,12 +264,14 @@ class _Training:
         at = self.at
         cost, batches = None, 0
         if self.dev_batches is not None:
-            cost, batches = self.updater.evaluate(self.dev_batches)
+            with nullcontext() if self.profile is None else self.profile.evaluation():
+                cost, batches = self.updater.evaluate(self.dev_batches)
         before = at.best.dev_cost
         # Where there is no dev example, the last are the best.
         best = at.epoch > 0 and (cost is None or before is None or cost < before)
         if best:
-            digest = checkpoints.save_best(self.run, self.network, self.updater.parameters)
+            with section(self.profile, "checkpoint"):
+                digest = checkpoints.save_best(self.run, self.network, self.updater.parameters)
             at.best = Best(at.epoch, cost, digest)
         self.monitors.dev(
             epoch=at.epoch,
@@ -257,6 +283,10 @@ class _Training:
         )
 
     def _save(self) -> None:
+        with section(self.profile, "checkpoint"):
+            self._save_now()
+
+    def _save_now(self) -> None:
         at = self.at
         at.parameters = self.updater.parameters.detach()
         at.mean_square = self.optimiser.mean_square
@@ -288,7 +318,7 @@ class _Training:
             # None is waited for behind the last: what ends an epoch is one piece.
             may_stop = first or stream.position < len(stream.scheme)
             try:
-                with self.interrupted.while_waiting() if may_stop else nullcontext():
+                with section(self.profile, "data"), self.interrupted.while_waiting() if may_stop else nullcontext():
                     batch = next(iterator, None)
             except StoppedWaiting:
                 stream.load_state_dict(before)
@@ -300,44 +330,3 @@ class _Training:
             first = False
             yield batch
             del batch
-
-    def _summarise(self) -> None:
-        metrics = Metrics.read(self.run / "metrics.jsonl")
-        updates, evaluations = metrics.updates, metrics.evaluations
-        at = self.at
-        seconds = [update["seconds"] for update in updates]
-        samples = sum(update["examples"] for update in updates) * self.record.data.frame * self.record.data.seq
-        if sha256_of(checkpoints.best_file(self.run)) != at.best.sha256:
-            raise CheckpointError(
-                f"{checkpoints.best_file(self.run)} is altered: its sha256 is not the one on record; remove {self.run} "
-                "and train again"
-            )
-        newest = self.run / "checkpoints" / f"update-{at.update:08d}" / "parameters.safetensors"
-        write_summary(
-            self.run,
-            {
-                "epochs": at.epoch,
-                "updates": at.update,
-                "parameters": self.network.size,
-                "first_train_cost": updates[0]["train_cost"],
-                "last_train_cost": updates[-1]["train_cost"],
-                "first_dev_cost": evaluations[0]["dev_cost"],
-                "last_dev_cost": evaluations[-1]["dev_cost"],
-                "best": {
-                    "epoch": at.best.epoch,
-                    "dev_cost": at.best.dev_cost,
-                    "by": "last, as there is no dev example" if at.best.dev_cost is None else "dev cost",
-                    "sha256": at.best.sha256,
-                },
-                **self.splits.baselines(),
-                "clipped_share": statistics.fmean(update["clipped"] for update in updates),
-                "floor_share": statistics.fmean(update["floor_share"] for update in updates),
-                "training_seconds": at.training_seconds,
-                "seconds_per_update": statistics.median(seconds),
-                "samples_per_second": samples / sum(seconds),
-                "starts": at.starts,
-                "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-                "parameters_sha256": sha256_of(newest),
-                "metrics_sha256": sha256_of(self.run / "metrics.jsonl"),
-            },
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -17,6 +18,9 @@ from longsong.files import os_errors_named
 from longsong.training.optimiser import StepStatistics
 
 __all__ = ["Monitors", "indices_digest", "log_audio"]
+
+_SECONDS_BETWEEN_EVENTS = 10.0
+"""Updates go to TensorBoard together: each by itself wakes its thread, which keeps Python from the next update."""
 
 
 def indices_digest(indices: NDArray[np.int64]) -> str:
@@ -71,6 +75,8 @@ class Monitors:
             # Nothing was kept where there was no checkpoint; else all steps up to that update were.
             first = update + 1 if keep_bytes else 0
             self._board = SummaryWriter(str(run), purge_step=first if again else None)
+        self._events: list[tuple[int, float, dict[str, float]]] = []
+        self._given = time.monotonic()
         self._updates = update
         self._seconds = self._waited = 0.0
 
@@ -90,8 +96,13 @@ class Monitors:
         learning_rate: float,
         seconds: float,
         waited_seconds: float,
+        computed_seconds: float,
     ) -> None:
-        """Record an update; `waited_seconds` of its `seconds` went by until its mini-batch was there."""
+        """Record an update.
+
+        Of its `seconds`, which begin with the end of the one before, `waited_seconds` went by until its mini-batch
+        was there, and `computed_seconds` with its computation.
+        """
         self._line(
             kind="update",
             update=update,
@@ -107,6 +118,7 @@ class Monitors:
             learning_rate=learning_rate,
             seconds=seconds,
             waited_seconds=waited_seconds,
+            computed_seconds=computed_seconds,
         )
         self._updates += 1
         self._seconds += seconds
@@ -141,6 +153,7 @@ class Monitors:
 
     def synced_bytes(self) -> int:
         """Bring all lines to the disk; gives the length of ``metrics.jsonl``."""
+        self._give_events()
         with os_errors_named(self._path):
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -154,6 +167,7 @@ class Monitors:
     ) -> None:
         with os_errors_named(self._path):
             try:
+                self._give_events()
                 self._board.close()
             finally:
                 self._file.close()
@@ -163,7 +177,19 @@ class Monitors:
             self._file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
 
     def _scalars(self, update: int, values: dict[str, float]) -> None:
+        self._events.append((update, time.time(), values))
+        if time.monotonic() - self._given >= _SECONDS_BETWEEN_EVENTS:
+            self._give_events()
+
+    def _give_events(self) -> None:
+        """Give TensorBoard what it does not have yet, an event an update."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         # Its writer is a thread; what failed there comes up at the next call.
+        writer: Any = self._board.file_writer
         with os_errors_named(self._path.with_name("events.out.tfevents")):
-            for name, value in values.items():
-                self._board.add_scalar(name, value, update)
+            for update, when, values in self._events:
+                named = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+                writer.add_summary(Summary(value=named), update, when)
+        self._events.clear()
+        self._given = time.monotonic()

@@ -15,6 +15,9 @@ __all__ = ["FLOOR", "RMSProp", "StepStatistics"]
 FLOOR = 1e-5
 """The least root mean square that a gradient is divided by: a floor, not an added epsilon."""
 
+_BLOCK = 1 << 17
+"""Entries that are taken from gradient to step before the next ones are looked at: they stay in a core's cache."""
+
 
 @dataclass(frozen=True)
 class StepStatistics:
@@ -57,6 +60,9 @@ class RMSProp:
     def __init__(self, mean_square: Tensor, *, learning_rate: float, decay: float, step_clip: float) -> None:
         self.mean_square = mean_square
         self.learning_rate, self.decay, self.step_clip = learning_rate, decay, step_clip
+        self._step = torch.empty_like(mean_square)
+        self._block = _BLOCK if mean_square.device.type == "cpu" else max(1, len(mean_square))
+        self._divisor = torch.empty_like(mean_square[: self._block])
 
     @torch.no_grad()
     def step(self, parameters: Tensor, gradient: Tensor) -> StepStatistics:
@@ -67,22 +73,27 @@ class RMSProp:
         NotFiniteError
             The norm of the gradient or of the step is not finite; `parameters` are as they were.
         """
-        self.mean_square.mul_(self.decay).addcmul_(gradient, gradient, value=1 - self.decay)
-        divisor = self.mean_square.sqrt()
-        floor_share = (divisor < FLOOR).double().mean().item()
-        step = (gradient * self.learning_rate).div_(divisor.clamp_(min=FLOOR))
-        unclipped = torch.linalg.vector_norm(step).item()
-        gradient_norm = torch.linalg.vector_norm(gradient).item()
+        floored, gradient_norms, step_norms = 0.0, [], []
+        for first in range(0, len(gradient), self._block):
+            block = slice(first, first + self._block)
+            g, v, step = gradient[block], self.mean_square[block], self._step[block]
+            v.mul_(self.decay).addcmul_(g, g, value=1 - self.decay)
+            divisor = torch.sqrt(v, out=self._divisor[: len(g)])
+            floored += (divisor < FLOOR).sum().item()
+            torch.mul(g, self.learning_rate, out=step).div_(divisor.clamp_(min=FLOOR))
+            gradient_norms.append(torch.linalg.vector_norm(g).item())
+            step_norms.append(torch.linalg.vector_norm(step).item())
+        unclipped, gradient_norm = math.hypot(*step_norms), math.hypot(*gradient_norms)
         if not (math.isfinite(unclipped) and math.isfinite(gradient_norm)):
             raise NotFiniteError(f"the norm of the step is {unclipped}, and that of the gradient {gradient_norm}")
         clipped = unclipped > self.step_clip
         if clipped:
-            step.mul_(self.step_clip / unclipped)
-        parameters.sub_(step)
+            self._step.mul_(self.step_clip / unclipped)
+        parameters.sub_(self._step)
         return StepStatistics(
             gradient_norm=gradient_norm,
             step_norm_unclipped=unclipped,
-            step_norm=torch.linalg.vector_norm(step).item() if clipped else unclipped,
+            step_norm=torch.linalg.vector_norm(self._step).item() if clipped else unclipped,
             clipped=clipped,
-            floor_share=floor_share,
+            floor_share=floored / len(gradient),
         )

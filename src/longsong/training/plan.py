@@ -1,22 +1,33 @@
-"""What fits: the rows of a mini-batch that are computed at once."""
+"""What fits: the rows and steps that are computed at once, so that a run stays below its memory."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
 import torch
 
-from longsong.config import DataConfig, ModelConfig
-from longsong.errors import SpaceError
+from longsong.config import DataConfig, ExecutionConfig
+from longsong.errors import ConfigError, SpaceError
+from longsong.model import Network
+from longsong.training.footprint import Work, least_memory, standing_bytes, working_bytes
+from longsong.training.memory import free_memory, resident_bytes, total_memory
 from longsong.units import human_bytes
 
-__all__ = ["bytes_on_disk", "bytes_per_row", "choose_micro_batch", "free_memory"]
+__all__ = ["SECOND_TIME", "Plan", "bytes_on_disk", "choose_memory", "make_plan", "plan_of"]
 
-# Vectors of `hidden` numbers for one step of one layer of the reference cells, and vectors of `frame` numbers for
-# one step of the input and output layers: the peak of resident memory over updates on a CPU, rounded up
-# (docs/LOG.md). A test holds them against what autograd keeps.
-_STATES_HELD = {"gru": 16, "lstm": 14, "rnn": 5}
-_FRAMES_HELD = 7
-_SHARE_OF_FREE = 0.5
+_SHARE_OF_FREE = 0.75
 _BYTES_OF_METRICS = 8 << 20  # and TensorBoard; an update takes about 1 KiB
+
+# Both from docs/LOG.md, rounded: updates of 1 to 1024 rows, with and without segments, on a CPU.
+_ROWS_FOR_NOTHING = 16
+"""A step takes as long as if it had so many rows more: the share of its time that does not depend on them."""
+
+SECOND_TIME = 1.25
+"""What an update takes with its states computed a second time, over what it takes without."""
+
+_MEBIBYTE = 1 << 20
+_MARGIN_MEBIBYTES = 16  # what the process holds differs by some from one start to the next
 
 
 def bytes_on_disk(parameters: int, itemsize: int) -> int:
@@ -27,56 +38,156 @@ def bytes_on_disk(parameters: int, itemsize: int) -> int:
     return 5 * parameters * itemsize + _BYTES_OF_METRICS
 
 
-def bytes_per_row(data: DataConfig, model: ModelConfig, itemsize: int) -> int:
-    """Estimate the memory that one row of a mini-batch takes in an update.
+def choose_memory(asked: int | None, device: torch.device) -> int:
+    """Give the bytes that a run may hold: what is asked for, or three quarters of what is free beside what is held.
 
-    A row is an example; where the recurrence runs over the mini-batch (D01), a position of the sequence
-    over all examples.
+    Raises
+    ------
+    ConfigError
+        More is asked for than there is.
+    """
+    if asked is None:
+        held = resident_bytes() if device.type == "cpu" else 0
+        return held + int(_SHARE_OF_FREE * free_memory(device))
+    there = total_memory(device)
+    if asked > there:
+        raise ConfigError(f"memory {human_bytes(asked)} is more than the {human_bytes(there)} there are; give less")
+    return asked
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an update is split, and the memory that a run takes then.
+
+    Attributes
+    ----------
+    rows, steps : int
+        Of a mini-batch (`Work.rows_and_steps`).
+    micro_batch, segment : int
+        Rows computed at once, and steps whose states stand in memory at once.
+    parts : dict of str to int
+        Bytes by what they are for.
+    """
+
+    rows: int
+    steps: int
+    micro_batch: int
+    segment: int
+    parts: dict[str, int]
+
+    @property
+    def bytes(self) -> int:
+        """The peak of memory, in bytes."""
+        return sum(self.parts.values())
+
+    @property
+    def micro_batches(self) -> list[int]:
+        """The rows of each piece that is computed at once."""
+        full, rest = divmod(self.rows, self.micro_batch)
+        return [self.micro_batch] * full + [rest] * (rest > 0)
+
+    @property
+    def pieces(self) -> float:
+        """How many times as long as its first micro-batch an update takes."""
+        rows = self.rows + _ROWS_FOR_NOTHING * len(self.micro_batches)
+        return rows / (self.micro_batch + _ROWS_FOR_NOTHING)
+
+    @property
+    def effort(self) -> float:
+        """The time of an update, up to a factor."""
+        again = SECOND_TIME if self.segment < self.steps else 1.0
+        return again * self.pieces * (self.micro_batch + _ROWS_FOR_NOTHING)
+
+    def describe(self) -> str:
+        """Give the plan in words, such as ``3.1 GiB, 4 micro-batches, segments of 500 steps``."""
+        words = [human_bytes(self.bytes)]
+        if len(self.micro_batches) > 1:
+            words.append(f"{len(self.micro_batches)} micro-batches")
+        if self.segment < self.steps:
+            words.append(f"segments of {self.segment:,} steps")
+        return ", ".join(words)
+
+
+def make_plan(
+    data: DataConfig, network: Network, execution: ExecutionConfig, work: Work, device: torch.device, memory: int
+) -> Plan:
+    """Choose micro-batches and segments that stay below a memory, in the least time.
+
+    Nothing is split where all fits. Else states are computed a second time, in the longest segments that fit, or
+    fewer rows are computed at once, whichever takes less time, or both. The choice follows from shapes and bytes
+    alone, from no measured time, so that it is the same each time.
 
     Parameters
     ----------
-    data, model
-        The shapes.
-    itemsize : int
-        Bytes of a number.
-
-    Returns
-    -------
-    int
+    data : DataConfig
+    network : Network
+    execution : ExecutionConfig
+        Its micro-batch and segment are taken where they are given.
+    work : Work
+    device : device
+    memory : int
         Bytes.
-    """
-    steps = data.seq if model.recurrence == "time" else data.batch
-    numbers = _FRAMES_HELD * data.frame + (2 + _STATES_HELD[model.cell] * model.layers) * model.hidden
-    return steps * numbers * itemsize
-
-
-def free_memory(device: torch.device) -> int:
-    """Give the bytes of memory that are free on the device."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
-def choose_micro_batch(data: DataConfig, model: ModelConfig, itemsize: int, free: int) -> int:
-    """Choose how many rows of a mini-batch are computed at once, so that half of `free` bytes suffices.
-
-    The mini-batch is cut into pieces of equal size (the last may be smaller).
 
     Raises
     ------
     SpaceError
-        Not even one row fits.
+        Not even the smallest pieces fit; the message says the least that works.
     """
-    rows = data.batch if model.recurrence == "time" else data.seq
-    each = bytes_per_row(data, model, itemsize)
-    at_once = int(_SHARE_OF_FREE * free) // each
-    if at_once < 1:
-        raise SpaceError(
-            f"{data.frame}x{data.seq} with hidden {model.hidden} takes {human_bytes(each)} for one row of a "
-            f"mini-batch, and {human_bytes(_SHARE_OF_FREE * free)} may be used (half of what is free); free "
-            "some memory, or take a shorter sequence, smaller frame or fewer hidden units"
-        )
-    pieces = -(-rows // min(rows, at_once))
-    return -(-rows // pieces)
+    rows, steps = work.rows_and_steps(data, network.config)
+    standing = standing_bytes(data, network, execution, work, device, memory)
+    fused = execution.form == "fused"
+    segments = _choices(execution.segment, steps) if fused else [steps]
+
+    def plans(micro_batch: int) -> Iterator[Plan]:
+        """Give the plans of a micro-batch, from the longest segments on, for as long as shorter ones take less."""
+        least = None
+        for segment in segments:
+            split = replace(execution, micro_batch=micro_batch, segment=segment if fused else None)
+            working = working_bytes(data, network, split, rows, steps)
+            if least is not None and working > least:
+                return
+            least = working
+            yield Plan(rows, steps, micro_batch, segment, {"an update": working, **standing})
+
+    best: Plan | None = None
+    for micro_batch in _choices(execution.micro_batch, rows):
+        for plan in plans(micro_batch):
+            if best is not None and plan.effort >= best.effort:
+                break  # shorter segments take as long, or longer
+            if plan.bytes <= memory:
+                best = plan
+                break
+    if best is not None:
+        return best
+    least = min(plans(_choices(execution.micro_batch, rows)[-1]), key=lambda plan: plan.bytes)
+    least = replace(least, parts=least_memory(least.parts, work))
+    raise SpaceError(_refusal(data, network, execution, least, memory))
+
+
+def plan_of(data: DataConfig, network: Network, execution: ExecutionConfig, work: Work) -> Plan:
+    """Give the plan that a run was started with, from its record; whether it fits is not asked again."""
+    device = torch.device(execution.device)
+    rows, steps = work.rows_and_steps(data, network.config)
+    memory = choose_memory(None, device) if execution.memory is None else execution.memory
+    working = working_bytes(data, network, execution, rows, steps)
+    standing = standing_bytes(data, network, execution, work, device, memory)
+    micro_batch, segment = min(execution.micro_batch or rows, rows), min(execution.segment or steps, steps)
+    return Plan(rows, steps, micro_batch, segment, {"an update": working, **standing})
+
+
+def _choices(asked: int | None, most: int) -> list[int]:
+    """Give the sizes of pieces that share `most` evenly, from all of it down to 1; or what is asked for."""
+    if asked is not None:
+        return [min(asked, most)]
+    return list(dict.fromkeys(-(-most // pieces) for pieces in range(1, most + 1)))
+
+
+def _refusal(data: DataConfig, network: Network, execution: ExecutionConfig, least: Plan, memory: int) -> str:
+    parts = ", ".join(f"{human_bytes(size)} for {name}" for name, size in least.parts.items())
+    mebibytes = -(-least.bytes // _MEBIBYTE) + _MARGIN_MEBIBYTES
+    pieces = "pieces asked for take" if execution.micro_batch or execution.segment else "smallest pieces take"
+    return (
+        f"{data.frame}x{data.seq} with hidden {network.config.hidden} does not fit in {human_bytes(memory)}: its "
+        f"{pieces} {human_bytes(least.bytes)} ({parts}); give --memory {mebibytes}MiB or more, or take a shorter "
+        "sequence, smaller frame or fewer hidden units"
+    )

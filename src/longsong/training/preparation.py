@@ -12,20 +12,24 @@ from torch import Tensor
 from longsong.config import ExecutionConfig, RunConfig
 from longsong.errors import CheckpointError, ConfigError, RunError
 from longsong.model import Network
-from longsong.training.checkpoint import has_checkpoint, load_best
-from longsong.training.device import DTYPES, available_threads, device_name, find_device
-from longsong.training.plan import choose_micro_batch, free_memory
+from longsong.training.checkpoint import Checkpoint, has_checkpoint, load_best, load_latest
+from longsong.training.device import available_threads, device_name, find_device
+from longsong.training.footprint import Work
+from longsong.training.forms import choose_elementwise, require_form
+from longsong.training.plan import choose_memory, make_plan
 from longsong.training.record import LOG, RunRecord, read_record
 from longsong.training.splits import Splits
+from longsong.units import human_bytes
 from longsong.version import __version__
 
-__all__ = ["initial_parameters", "record_of"]
+__all__ = ["initial_parameters", "record_of", "starting_point", "work_of"]
 
 
 def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequence[str]) -> RunRecord:
     """Give the record of a run: as it stands in its folder, if it was started, else a new one.
 
-    What the user left open (device, threads, pieces) is chosen here, at the first start, and kept.
+    What the user left open (device, threads, memory, pieces, how the element-wise work is done) is chosen here, at
+    the first start, and kept.
 
     Parameters
     ----------
@@ -44,8 +48,10 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
         The folder holds something else.
     DeviceError
         The device is not there.
+    ConfigError
+        More memory is asked for than there is, or the form that it is or was computed by cannot be had here.
     SpaceError
-        Not even one row of a mini-batch fits in memory.
+        Not even the smallest pieces fit in memory.
     """
     asked = RunRecord(
         song=splits.song_record(config.shards),
@@ -65,21 +71,33 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
         if has_checkpoint(run / "checkpoints"):
             record.refuse_another(asked, run)
             _refuse_other_execution(record.execution, config.execution, run)
-            find_device(record.execution.device)
+            require_form(record.execution, find_device(record.execution.device), run)
             return record
     elif run.exists() and (not run.is_dir() or any(path.name != LOG for path in run.iterdir())):
         raise RunError(f"{run} is not empty and holds no run; give another --out")
     device = find_device(config.execution.device)
-    itemsize = DTYPES[config.execution.precision].itemsize
-    fits = choose_micro_batch(splits.data, config.model, itemsize, free_memory(device))
+    work = work_of(splits, config.training.epochs)
     execution = replace(
         config.execution,
         device="cuda" if device.type == "cuda" else "cpu",
         threads=config.execution.threads or available_threads(),
-        micro_batch=config.execution.micro_batch or fits,
+        elementwise=choose_elementwise(config.execution, device, work.steps(splits.data, config.model)),
+    )
+    memory = choose_memory(config.execution.memory, device)
+    plan = make_plan(splits.data, network, execution, work, device, memory)
+    execution = replace(
+        execution,
+        memory=memory,
+        micro_batch=plan.micro_batch,
+        segment=plan.segment if execution.form == "fused" else None,
     )
     machine = {"device_name": device_name(device), "torch": torch.__version__}
     return replace(asked, execution=execution, machine=machine)
+
+
+def work_of(splits: Splits, epochs: int) -> Work:
+    """Give what a run computes, as far as its memory depends on it."""
+    return Work(len(splits.train), len(splits.dev), epochs, len(splits.song))
 
 
 def _refuse_other_execution(kept: ExecutionConfig, asked: ExecutionConfig, run: Path) -> None:
@@ -88,8 +106,10 @@ def _refuse_other_execution(kept: ExecutionConfig, asked: ExecutionConfig, run: 
     for name, value in asked.to_json().items():
         was = getattr(kept, name)
         if value not in (getattr(default, name), was):
+            said = human_bytes if name == "memory" and was is not None else str
+            option = "recurrence" if name == "form" else name.replace("_", "-")
             raise CheckpointError(
-                f"{run} was started with {name.replace('_', '-')} {was}, and {value} is asked for; "
+                f"{run} was started with {option} {said(was)}, and {said(value)} is asked for; "
                 "go on without that option, or give another --out"
             )
 
@@ -124,3 +144,29 @@ def initial_parameters(record: RunRecord, network: Network) -> Tensor:
             "--layers and --frame"
         )
     return load_best(Path(source), network)
+
+
+def starting_point(run: Path, record: RunRecord, splits: Splits, network: Network) -> Checkpoint:
+    """Give the checkpoint that a run goes on from, or one before the first update.
+
+    Raises
+    ------
+    CheckpointError
+        It is of another song, cut short or altered.
+    """
+    latest = load_latest(run / "checkpoints", network)
+    if latest is None:
+        return Checkpoint(
+            song_digest=splits.song.digest,
+            parameters=initial_parameters(record, network),
+            mean_square=torch.zeros(network.size, dtype=torch.float64),
+            learning_rate=record.training.learning_rate,
+            starts=0,
+        )
+    if latest.song_digest != splits.song.digest:
+        here = f"{splits.song.digest[:12]}… as {splits.song.where}"
+        raise CheckpointError(
+            f"{run} holds a checkpoint of another song ({latest.song_digest[:12]}…, not {here}); give that "
+            "song's shards or another --out"
+        )
+    return latest

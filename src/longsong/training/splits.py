@@ -15,7 +15,7 @@ from longsong.config import CacheConfig, DataConfig
 from longsong.errors import ConfigError
 from longsong.units import human_seconds
 
-__all__ = ["DEV_SEED", "Splits"]
+__all__ = ["DEV_SEED", "Splits", "mini_batch_bytes", "prefetched"]
 
 DEV_SEED = 1
 """Seed of the dev split's own order; the same for every run, so that their dev costs compare."""
@@ -25,6 +25,17 @@ _PREFETCH = 2
 
 _PREFETCH_BYTES = 1 << 28
 """What they may take in all: a mini-batch that is larger is made when it is asked for."""
+
+
+def mini_batch_bytes(data: DataConfig, examples: int | None = None) -> int:
+    """Give the bytes of so many examples as float32 numbers, by default of a full mini-batch."""
+    rows = data.batch if examples is None else examples
+    return np.dtype(np.float32).itemsize * rows * (data.seq + 1) * data.frame
+
+
+def prefetched(data: DataConfig) -> int:
+    """Give how many mini-batches are made ahead of their use."""
+    return min(_PREFETCH, _PREFETCH_BYTES // mini_batch_bytes(data))
 
 
 @dataclass(frozen=True)
@@ -103,15 +114,13 @@ class Splits:
         return self._stream(self.dev, DEV_SEED)
 
     def _stream(self, windows: streams.Windows, seed: int) -> streams.DataStream:
-        frames = self.data.batch * (self.data.seq + 1)
-        size = np.dtype(np.float32).itemsize * frames * self.data.frame
         return streams.DataStream(
             windows,
             streams.ShuffledScheme(len(windows), self.data.batch, seed),
             # One process trains a run, whatever the environment says of others.
             rank=0,
             world_size=1,
-            prefetch=min(_PREFETCH, _PREFETCH_BYTES // size),
+            prefetch=prefetched(self.data),
         )
 
     @property

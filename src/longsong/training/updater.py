@@ -1,15 +1,15 @@
-"""One update: cost and gradient of a mini-batch, in pieces that fit, and a step of the optimiser."""
+"""One update: cost and gradient of a mini-batch, and a step of the optimiser."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-import torch
 from torch import Tensor
 
 from longsong.errors import NotFiniteError
-from longsong.model import Network, sum_of_squares
+from longsong.model import Network
+from longsong.model.gradient import CostGradient
 from longsong.training.optimiser import RMSProp, StepStatistics
 
 __all__ = ["Updater"]
@@ -28,30 +28,16 @@ class Updater:
         Changed in place.
     optimiser : RMSProp
         Its running mean of squares belongs to `parameters`.
-    micro_batch : int or None
-        Rows of a mini-batch computed at once, None for all: examples, or, where the recurrence runs
-        over the mini-batch (D01) and examples depend on each other, positions of the sequence. The
-        pieces' gradients add up to that of the whole; only the order of sums differs.
+    form : CostGradient
+        What computes cost and gradient.
     """
 
-    def __init__(
-        self, network: Network, parameters: Tensor, optimiser: RMSProp, micro_batch: int | None = None
-    ) -> None:
-        self.network, self.optimiser, self.micro_batch = network, optimiser, micro_batch
-        self.parameters = parameters.detach().requires_grad_()
+    def __init__(self, network: Network, parameters: Tensor, optimiser: RMSProp, form: CostGradient) -> None:
+        self.network, self.parameters, self.optimiser, self.form = network, parameters.detach(), optimiser, form
 
     def gradient(self, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         """Give the cost of a mini-batch, and its gradient, shape (network.size,)."""
-        self.parameters.grad = None
-        cost = 0.0
-        for piece_inputs, piece_targets in self._pieces(inputs, targets):
-            share = self._sum(self.parameters, piece_inputs, piece_targets) / inputs.numel()
-            share.backward()  # type: ignore[no-untyped-call]
-            cost += share.item()
-        gradient = self.parameters.grad
-        if gradient is None:
-            raise ValueError(f"a mini-batch of shape {tuple(inputs.shape)} holds no example")
-        return cost, gradient
+        return self.form.cost_and_gradient(self.parameters, inputs, targets)
 
     def update(self, inputs: Tensor, targets: Tensor) -> tuple[float, StepStatistics]:
         """Make one update.
@@ -72,12 +58,9 @@ class Updater:
             raise NotFiniteError(f"the train cost is {cost}")
         return cost, self.optimiser.step(self.parameters, gradient)
 
-    @torch.no_grad()
     def cost(self, inputs: Tensor, targets: Tensor) -> float:
         """Give the cost of a mini-batch: the mean over every element of (prediction - target)^2."""
-        parameters = self.parameters.detach()
-        total = sum(self._sum(parameters, *piece).double().item() for piece in self._pieces(inputs, targets))
-        return total / inputs.numel()
+        return self.form.cost(self.parameters, inputs, targets)
 
     def evaluate(self, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float | None, int]:
         """Give the unweighted mean of the costs of mini-batches, and their number.
@@ -94,16 +77,3 @@ class Updater:
         if not all(math.isfinite(cost) for cost in costs):
             raise NotFiniteError("the dev cost is not finite")
         return (math.fsum(costs) / len(costs) if costs else None), len(costs)
-
-    def _sum(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        network = self.network
-        predictions, _ = network.steps(network.named(parameters), network.to_steps(inputs))
-        return sum_of_squares(predictions, network.to_steps(targets))
-
-    def _pieces(self, inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        axis = 0 if self.network.config.recurrence == "time" else 1
-        rows = self.micro_batch or inputs.shape[axis]
-        pieces: Iterator[tuple[Tensor, Tensor]] = zip(
-            torch.split(inputs, rows, axis), torch.split(targets, rows, axis), strict=True
-        )
-        return pieces

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from longsong.cli import main
+from longsong.config import ExecutionConfig
+from longsong.experiments import parity as parity_module
 from longsong.experiments.parity import (
     FORWARD_TOLERANCE,
     TRAINING_TOLERANCE,
@@ -25,9 +27,21 @@ def test_all_nine_are_there():
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-@pytest.mark.parametrize("micro_batch", [None, 1, 3])
-def test_the_numbers_of_the_original_stack(path, micro_batch):
-    parity = measure_parity(path, micro_batch)
+@pytest.mark.parametrize(
+    "execution",
+    [
+        ExecutionConfig(),
+        ExecutionConfig(micro_batch=3, segment=2),
+        ExecutionConfig(elementwise="plain"),
+        ExecutionConfig(elementwise="plain", segment=1),
+        ExecutionConfig(form="reference"),
+        ExecutionConfig(form="reference", micro_batch=1),
+        ExecutionConfig(form="reference", micro_batch=3),
+    ],
+    ids=lambda e: f"{e.form}-{e.elementwise}-{e.micro_batch}-{e.segment}",
+)
+def test_the_numbers_of_the_original_stack(path, execution):
+    parity = measure_parity(path, execution)
     assert parity.order
     for name, error in parity.forward.items():
         assert error <= FORWARD_TOLERANCE, name
@@ -69,6 +83,7 @@ def altered(source: Path, target: Path, name: str, factor: float) -> Path:
 def test_a_number_that_is_off_is_noticed(tmp_path, name, capsys):
     path = altered(Path("tests/golden/gru_time.npz"), tmp_path / "off.npz", name, 1 + 1e-9)
     assert not measure_parity(path).passes
+    assert not measure_parity(path, ExecutionConfig(form="reference")).passes
     assert main(["parity", str(path)]) == 1
     assert "FAILS" in capsys.readouterr().out
 
@@ -82,8 +97,9 @@ def test_another_order_is_noticed(tmp_path):
     assert not measure_parity(tmp_path / "swapped.npz").order
 
 
-def test_the_command_passes_on_all(capsys):
-    assert main(["parity", *map(str, GOLDEN), "--tensors"]) == 0
+@pytest.mark.parametrize("options", [[], ["--recurrence", "reference"], ["--segment", "3", "--micro-batch", "2"]])
+def test_the_command_passes_on_all(capsys, options):
+    assert main(["parity", *map(str, GOLDEN), "--tensors", *options]) == 0
     out = capsys.readouterr().out
     assert out.count("passes") == 9
     assert "gradient gru0.state_to_gates" in out
@@ -104,6 +120,18 @@ def test_what_is_no_golden_file_is_refused_by_name(tmp_path, capsys):
             measure_parity(path)
         assert main(["parity", str(path)]) == 2
         assert str(path) in capsys.readouterr().err
+
+
+def test_the_form_that_is_asked_for_computes(monkeypatch):
+    asked = []
+    make = parity_module.make_gradient
+    monkeypatch.setattr(parity_module, "make_gradient", lambda network, e: (asked.append(e), make(network, e))[1])
+    for words in (["--recurrence", "reference"], ["--recurrence", "fused", "--segment", "4"]):
+        assert main(["parity", str(GOLDEN[0]), *words]) == 0
+    assert [(e.form, e.segment, e.precision) for e in asked] == [
+        ("reference", None, "float64"),
+        ("fused", 4, "float64"),
+    ]
 
 
 def test_largest_error():

@@ -127,6 +127,8 @@ def test_a_start_that_is_refused_does_not_stand_in_the_way_of_the_next(whole, sh
 def test_what_was_chosen_at_the_first_start_is_on_record(whole):
     execution = json.loads((whole / "config.json").read_text())["execution"]
     assert (execution["device"], execution["threads"], execution["micro_batch"]) == ("cpu", 1, 128)
+    assert (execution["form"], execution["elementwise"], execution["segment"]) == ("fused", "plain", 5)
+    assert execution["memory"] > 1 << 28
 
 
 def test_samples_per_second_are_those_of_all_updates(whole):
@@ -183,6 +185,10 @@ def test_start_from_takes_the_best_parameters_of_another_run_of_another_song(who
         ({"training": TrainingConfig(epochs=4, seed=2)}, "seed 1"),
         ({"execution": ExecutionConfig(precision="float64", threads=1)}, "precision float32"),
         ({"execution": ExecutionConfig(threads=2)}, "threads 1"),
+        ({"execution": ExecutionConfig(form="reference")}, "recurrence fused, and reference"),
+        ({"execution": ExecutionConfig(segment=2)}, "segment 5, and 2"),
+        ({"execution": ExecutionConfig(memory=3 << 29)}, r"memory [\d.]+ [GT]iB, and 1\.5 GiB"),
+        ({"execution": ExecutionConfig(elementwise="compiled")}, "elementwise plain, and compiled"),
     ],
 )
 def test_another_configuration_is_refused_by_name(whole, shards, changes, named):
@@ -211,9 +217,36 @@ def test_a_song_that_is_too_short_is_refused_in_numbers(shards, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_the_memory_of_a_run_is_bounded_by_its_micro_batch(shards, tmp_path):
-    whole_batch = train(shards, tmp_path / "a", execution=replace(CPU, precision="float64"))
-    pieces = train(shards, tmp_path / "b", execution=replace(CPU, precision="float64", micro_batch=7))
-    a, b = (longsong.load_run(run, which="last").parameters for run in (whole_batch, pieces))
+@pytest.mark.parametrize("pieces", [{"micro_batch": 7}, {"segment": 2}, {"micro_batch": 50, "segment": 1}])
+def test_pieces_change_no_more_than_the_last_bits(shards, tmp_path, pieces):
+    exact = replace(CPU, precision="float64")
+    runs = [train(shards, tmp_path / "a", execution=exact)]
+    runs.append(train(shards, tmp_path / "b", execution=replace(exact, **pieces)))
+    a, b = (longsong.load_run(run, which="last").parameters for run in runs)
     torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
     assert not torch.equal(a, b)
+
+
+def test_forms_and_precisions_end_close_to_each_other(shards, tmp_path):
+    ways = {
+        "reference": replace(CPU, form="reference"),
+        "plain": replace(CPU, elementwise="plain"),
+        "compiled": replace(CPU, elementwise="compiled"),
+        "bfloat16": replace(CPU, precision="bfloat16"),
+    }
+    costs = {}
+    for name, execution in ways.items():
+        run = train(shards, tmp_path / name, execution=execution)
+        assert json.loads((run / "config.json").read_text())["execution"]["form"] == execution.form
+        costs[name] = read_summary(run)["last_dev_cost"]
+    assert costs["plain"] == pytest.approx(costs["reference"], rel=1e-4)
+    assert costs["compiled"] == pytest.approx(costs["reference"], rel=1e-4)
+    assert costs["bfloat16"] == pytest.approx(costs["reference"], rel=1e-2)
+    assert costs["bfloat16"] != costs["plain"]
+
+
+def test_the_time_of_an_update_is_in_its_parts(whole):
+    updates, _ = read_metrics(whole)
+    for line in updates:
+        assert line["computed_seconds"] > 0
+        assert line["computed_seconds"] + line["waited_seconds"] <= line["seconds"] + 1e-6

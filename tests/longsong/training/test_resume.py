@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from training_runs import final_bytes, metrics_without_times, train
+from training_runs import CPU, final_bytes, metrics_without_times, train
 
+import longsong
 from longsong import ModelConfig, TrainingConfig
-from longsong.errors import CheckpointError
-from longsong.training import loop
+from longsong.errors import CheckpointError, ConfigError
+from longsong.training import forms, loop, summary
 from longsong.training.record import read_summary
 
 
@@ -167,7 +170,7 @@ def test_tensorboard_of_a_run_that_was_killed_has_each_point_once(shards, tmp_pa
 
 
 def test_best_parameters_that_were_altered_are_noticed_before_the_run_counts_as_complete(shards, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "write_summary", lambda *_: None)  # as if it were killed before
+    monkeypatch.setattr(summary, "write_summary", lambda *_: None)  # as if it were killed before
     run = train(shards, tmp_path / "run")
     monkeypatch.undo()
     best = run / "checkpoints/best.safetensors"
@@ -181,7 +184,7 @@ def test_best_parameters_that_were_altered_are_noticed_before_the_run_counts_as_
 @pytest.mark.parametrize("damage", ["cut", "altered", "gone"])
 def test_a_damaged_checkpoint_is_refused_by_name(shards, tmp_path, monkeypatch, name, damage):
     run = tmp_path / "run"
-    monkeypatch.setattr(loop, "write_summary", lambda *_: None)  # as if it were killed before
+    monkeypatch.setattr(summary, "write_summary", lambda *_: None)  # as if it were killed before
     train(shards, run)
     (newest,) = run.glob("checkpoints/update-*")
     path = newest / name
@@ -194,3 +197,64 @@ def test_a_damaged_checkpoint_is_refused_by_name(shards, tmp_path, monkeypatch, 
         path.write_bytes(content.replace(b"0", b"1") if name == "state.json" else content[:-3] + b"abc")
     with pytest.raises(CheckpointError, match=newest.name):
         train(shards, run)
+
+
+def stop_after(update: int, monkeypatch) -> None:
+    """Have the power cut after an update, once."""
+    update_of, made = loop.Updater.update, 0
+
+    def stopping(self, inputs, targets):
+        nonlocal made
+        made += 1
+        if made == update + 1:
+            monkeypatch.setattr(loop.Updater, "update", update_of)
+            raise PowerCutError
+        return update_of(self, inputs, targets)
+
+    monkeypatch.setattr(loop.Updater, "update", stopping)
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [
+        {"elementwise": "compiled"},
+        {"form": "reference"},
+        {"precision": "bfloat16"},
+        {"segment": 2, "micro_batch": 30},
+    ],
+)
+def test_however_it_is_computed_it_goes_on_so(shards, tmp_path, monkeypatch, ways):
+    execution = replace(CPU, **ways)
+    expected = train(shards, tmp_path / "whole", execution=execution)
+    stop_after(5, monkeypatch)
+    with pytest.raises(PowerCutError):
+        train(shards, tmp_path / "run", execution=execution)
+    run = train(shards, tmp_path / "run")  # with no word of how
+    assert final_bytes(run) == final_bytes(expected)
+
+
+def test_a_run_of_before_the_fused_form_goes_on_by_the_reference_form(shards, tmp_path, monkeypatch):
+    expected = train(shards, tmp_path / "whole", execution=replace(CPU, form="reference"))
+    run = tmp_path / "run"
+    stop_after(5, monkeypatch)
+    with pytest.raises(PowerCutError):
+        train(shards, run, execution=replace(CPU, form="reference"))
+    record = json.loads((run / "config.json").read_text())
+    for field in ("form", "elementwise", "segment", "memory"):
+        del record["execution"][field]
+    (run / "config.json").write_text(json.dumps(record))
+    train(shards, run)
+    assert final_bytes(run) == final_bytes(expected)
+    assert longsong.load_run(run).parameters.shape == longsong.load_run(expected).parameters.shape
+
+
+def test_what_was_compiled_is_not_gone_on_with_otherwise(shards, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    stop_after(5, monkeypatch)
+    with pytest.raises(PowerCutError):
+        train(shards, run, execution=replace(CPU, elementwise="compiled"))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    monkeypatch.setattr(forms, "compiled_available", lambda: "numba is on holiday")
+    with pytest.raises(ConfigError, match=r"run was started with compiled .*numba is on holiday"):
+        train(shards, run)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before

@@ -1,0 +1,122 @@
+"""The commands that compute updates: `longsong train` and `longsong parity`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import get_args
+
+from longsong.arguments import add_cache, add_place, command_words, local, section, size
+from longsong.config import (
+    CacheConfig,
+    Cell,
+    DataConfig,
+    Device,
+    ExecutionConfig,
+    Form,
+    ModelConfig,
+    Normalise,
+    Precision,
+    RunConfig,
+    TrainingConfig,
+)
+
+__all__ = ["add_parity", "add_train", "parity", "train"]
+
+_FAILED = 1
+
+
+def add_train(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `longsong train`."""
+    add = parser.add_argument
+    model, training, execution = ModelConfig(), TrainingConfig(), ExecutionConfig()
+    add_place(parser)
+    add("--frame", type=int, required=True, metavar="N", help="samples in a frame")
+    add("--seq", type=int, required=True, metavar="N", help="frames in a sequence")
+    add("--hidden", type=int, default=model.hidden, metavar="N", help="units in each layer (default: %(default)s)")
+    add("--cell", choices=get_args(Cell), default=model.cell, help="default: %(default)s")
+    add("--layers", type=int, default=model.layers, metavar="N", help="default: %(default)s")
+    add("--epochs", type=int, default=training.epochs, metavar="N", help="default: %(default)s")
+    add("--batch", type=int, default=128, metavar="N", help="examples in a mini-batch (default: %(default)s)")
+    add("--seed", type=int, default=training.seed, metavar="N", help="of weights and order (default: %(default)s)")
+    add("--normalise", choices=get_args(Normalise), default="minmax", help="default: %(default)s")
+    add("--train-samples", type=int, metavar="N", help="of the train split (default: 0.918 of the song)")
+    add("--learning-rate", type=float, default=training.learning_rate, metavar="X", help="default: %(default)s")
+    add(
+        "--lr-decay",
+        type=float,
+        default=training.lr_decay,
+        metavar="X",
+        help="factor of an epoch (default: %(default)s)",
+    )
+    add("--rmsprop-decay", type=float, default=training.rmsprop_decay, metavar="X", help="default: %(default)s")
+    add(
+        "--step-clip",
+        type=float,
+        default=training.step_clip,
+        metavar="X",
+        help="largest step norm (default: %(default)s)",
+    )
+    add(
+        "--init-width",
+        type=float,
+        default=model.init_width,
+        metavar="X",
+        help="of the first weights (default: %(default)s)",
+    )
+    add("--start-from", type=local, metavar="RUN", help="begin with the best parameters of another run")
+    add("--as-coded", choices=("recurrence",), action="append", default=[], help="do this as the 2016 code did (D01)")
+    add("--device", choices=get_args(Device), default=execution.device, help="default: %(default)s")
+    add("--precision", choices=get_args(Precision), default=execution.precision, help="default: %(default)s")
+    add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
+    _add_form(parser)
+    add("--memory", type=size, metavar="SIZE", help="to stay below, such as 6GiB (default: 3/4 of what is free)")
+    add("--profile", action="store_true", help="say at the end where the time of an update went")
+    add_cache(parser)
+    add("--out", type=local, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")
+
+
+def _add_form(parser: argparse.ArgumentParser) -> None:
+    add, form = parser.add_argument, ExecutionConfig().form
+    add(
+        "--recurrence",
+        dest="form",
+        choices=get_args(Form),
+        default=form,
+        help="the fast form, or the reference cells (default: %(default)s)",
+    )
+    add("--micro-batch", type=int, metavar="N", help="rows computed at once (default: as many as memory holds)")
+    add("--segment", type=int, metavar="N", help="steps whose states are in memory at once (default: what it holds)")
+
+
+def train(a: argparse.Namespace) -> None:
+    """Train a run, or go on with it."""
+    from longsong.training import train
+
+    config = RunConfig(
+        shards=a.shards,
+        data=section(DataConfig, a),
+        model=section(ModelConfig, a, recurrence="batch" if "recurrence" in a.as_coded else "time"),
+        training=section(TrainingConfig, a, start_from=None if a.start_from is None else str(a.start_from)),
+        execution=section(ExecutionConfig, a, elementwise=None),
+        out=a.out,
+        cache=CacheConfig(a.cache, a.cache_bytes),
+    )
+    print(train(config, command=command_words(a), profile=a.profile))
+
+
+def add_parity(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `longsong parity`."""
+    add = parser.add_argument
+    add("files", type=local, nargs="+", metavar="FILE.npz", help="files of the form of tests/golden")
+    add("--tensors", action="store_true", help="print the error of every single tensor too")
+    _add_form(parser)
+
+
+def parity(a: argparse.Namespace) -> int:
+    """Compare with numbers of the original stack; gives the exit status."""
+    from longsong.experiments.parity import format_parity, measure_parity
+
+    execution = ExecutionConfig(form=a.form, micro_batch=a.micro_batch, segment=a.segment)
+    results = [measure_parity(path, execution) for path in a.files]
+    print(format_parity(results, tensors=a.tensors))
+    return 0 if all(result.passes for result in results) else _FAILED

@@ -1,0 +1,8 @@
+"""The network of 2016 computed fast: whole segments at once, equal to the reference cells."""
+
+from longsong.model.fused.function import recurrence
+from longsong.model.fused.gradient import FusedGradient
+from longsong.model.fused.openmp import compiled_available
+from longsong.model.fused.products import Bfloat16Products, Products, has_bfloat16
+
+__all__ = ["Bfloat16Products", "FusedGradient", "Products", "compiled_available", "has_bfloat16", "recurrence"]

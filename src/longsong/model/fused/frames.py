@@ -1,0 +1,96 @@
+"""The layers of frames: the linear map in, and the linear map out together with its cost, in pieces over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from longsong.model.cell import Parameters
+from longsong.model.fused.layer import add_column_sums, flat
+from longsong.model.fused.products import Products
+from longsong.model.fused.workspace import Workspace
+
+__all__ = ["FrameLayers"]
+
+_PIECE_BYTES = 1 << 23
+"""Of frames that stand in memory at once; one step of them, where that is more."""
+
+
+class FrameLayers:
+    """Input and output layer (FACTS section 4) over the steps of a segment.
+
+    Frames are of shape (steps, rows, frame) and may lie in memory in any way; hidden vectors are of shape (steps, rows,
+    hidden), C-contiguous.
+
+    Parameters
+    ----------
+    products : Products
+    """
+
+    def __init__(self, products: Products) -> None:
+        self._products = products
+
+    def encode(self, p: Parameters, x: Tensor, e: Tensor, workspace: Workspace) -> None:
+        """Write the first layer's inputs to `e`."""
+        for some, frames in self._pieces(x, workspace):
+            self._products.affine(frames, p["input_to_hidden.W"], p["input_to_hidden.b"], flat(e[some]))
+
+    def add_input_gradient(self, gradient: Parameters, x: Tensor, d_e: Tensor, workspace: Workspace) -> None:
+        """Add the gradients of the input layer's parameters, from that of its outputs."""
+        for some, frames in self._pieces(x, workspace):
+            self._products.add(frames.t(), flat(d_e[some]), gradient["input_to_hidden.W"])
+        add_column_sums(flat(d_e), gradient["input_to_hidden.b"])
+
+    def cost(self, p: Parameters, h: Tensor, y: Tensor, workspace: Workspace) -> float:
+        """Give the sum over every element of (prediction - target)^2."""
+        return sum(_sum_of_squares(d_y) for _, d_y in self._differences(p, h, y, workspace))
+
+    def cost_and_gradient(
+        self, p: Parameters, gradient: Parameters, h: Tensor, y: Tensor, d_h: Tensor, workspace: Workspace
+    ) -> float:
+        """Give the sum of squares; add half of its gradient for the output layer, and write that for `h` to `d_h`."""
+        total = 0.0
+        weights = p["hidden_to_output.W"].t()
+        for some, d_y in self._differences(p, h, y, workspace):
+            total += _sum_of_squares(d_y)
+            self._products.multiply(d_y, weights, flat(d_h[some]))
+            self._products.add(flat(h[some]).t(), d_y, gradient["hidden_to_output.W"])
+            add_column_sums(d_y, gradient["hidden_to_output.b"])
+        return total
+
+    @staticmethod
+    def workspace_bytes(rows: int, steps: int, frame: int, itemsize: int) -> int:
+        """Give the bytes of the one buffer of frames."""
+        return itemsize * frame * rows * _steps_at_once(rows, steps, frame, itemsize)
+
+    def _differences(self, p: Parameters, h: Tensor, y: Tensor, workspace: Workspace) -> Iterator[tuple[slice, Tensor]]:
+        """Give predictions less targets, some steps after the other, as rows of a matrix."""
+        for some, frames in _steps(y):
+            d_y = workspace.take("frames", *frames.shape)
+            self._products.affine(flat(h[some]), p["hidden_to_output.W"], p["hidden_to_output.b"], flat(d_y))
+            yield some, flat(d_y.sub_(frames))
+
+    @staticmethod
+    def _pieces(x: Tensor, workspace: Workspace) -> Iterator[tuple[slice, Tensor]]:
+        """Give frames, some steps after the other, as rows of a matrix."""
+        for some, frames in _steps(x):
+            yield some, flat(workspace.take("frames", *frames.shape).copy_(frames))
+
+
+def _steps(frames: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    steps, rows, frame = frames.shape
+    at_once = _steps_at_once(rows, steps, frame, frames.element_size())
+    for first in range(0, steps, at_once):
+        some = slice(first, min(first + at_once, steps))
+        yield some, frames[some]
+
+
+def _steps_at_once(rows: int, steps: int, frame: int, itemsize: int) -> int:
+    return min(steps, max(1, _PIECE_BYTES // (rows * frame * itemsize)))
+
+
+def _sum_of_squares(d_y: Tensor) -> float:
+    every = d_y.view(-1)
+    return torch.dot(every, every).item()

@@ -1,0 +1,247 @@
+"""Cost and gradient of a mini-batch in the fused form: whole segments at once, in bounded memory, without autograd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from longsong.config import Cell
+from longsong.model.cell import Parameters
+from longsong.model.fused.frames import FrameLayers
+from longsong.model.fused.gru import FusedGRU
+from longsong.model.fused.layer import Elementwise, FusedLayer
+from longsong.model.fused.lstm import FusedLSTM
+from longsong.model.fused.products import Products
+from longsong.model.fused.rnn import FusedRNN
+from longsong.model.fused.workspace import Workspace
+from longsong.model.network import Network
+from longsong.model.profile import Profile, section
+
+__all__ = ["LAYERS", "FusedGradient"]
+
+LAYERS: dict[Cell, type[FusedGRU] | type[FusedLSTM] | type[FusedRNN]] = {
+    "gru": FusedGRU,
+    "lstm": FusedLSTM,
+    "rnn": FusedRNN,
+}
+"""The fused layer of each cell."""
+
+_FORWARD_BYTES = 1 << 26
+"""Of activations, where none is kept for a way back: a cost alone, or the states at the borders of segments."""
+
+State = list[list[Tensor]]
+"""Of each layer the tensors of its state, each of shape (rows, hidden)."""
+
+
+class FusedGradient:
+    """What `longsong.model.reference.ReferenceGradient` computes, by whole segments of a sequence.
+
+    The input products of all steps of a segment are one; a step has only the products that must wait for the one
+    before; weight gradients are one product over all steps. Predictions never stand in memory as a whole: output layer,
+    cost and their gradient are computed together, in pieces over time.
+
+    Where a segment is shorter than the sequence, the way there keeps the states at the borders of segments alone; on
+    the way back those within are computed a second time (full back-propagation through time all the same). Pieces
+    change the order of sums, and nothing else.
+
+    Parameters
+    ----------
+    network : Network
+    micro_batch : int or None
+        Rows computed at once, None for all: examples, or positions of the sequence, where the recurrence runs over
+        the mini-batch (D01).
+    segment : int or None
+        Steps whose activations are in memory at once; None for all.
+    products : Products, optional
+        How matrices are multiplied.
+    elementwise : {'compiled', 'plain'}
+        How the rest is done (`longsong.model.fused.compiled.compiled_available`).
+    profile : Profile, optional
+        Is told where the time goes.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        micro_batch: int | None = None,
+        segment: int | None = None,
+        products: Products | None = None,
+        elementwise: Elementwise = "plain",
+        profile: Profile | None = None,
+    ) -> None:
+        config = network.config
+        self.network, self.micro_batch, self.segment = network, micro_batch, segment
+        self._products, self._profile = products or Products(), profile
+        self._layers: list[FusedLayer] = [
+            LAYERS[config.cell](n, config.hidden, self._products, elementwise) for n in range(config.layers)
+        ]
+        self._frames = FrameLayers(self._products)
+        self._workspace = Workspace(torch.empty(0))
+
+    @torch.no_grad()
+    def cost_and_gradient(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
+        """Give the cost of a mini-batch, and its gradient; as `longsong.model.gradient.CostGradient`.
+
+        Raises
+        ------
+        ValueError
+            The mini-batch holds no example.
+        """
+        if not inputs.numel():
+            raise ValueError(f"a mini-batch of shape {tuple(inputs.shape)} holds no example")
+        workspace, p = self._memory(parameters), self.network.named(parameters)
+        flat = workspace.take("gradient", self.network.size).zero_()
+        gradient = self.network.named(flat)
+        total = 0.0
+        with self._products.active():
+            for x, y in self._micro_batches(inputs, targets):
+                total += self._add_gradient(p, gradient, x, y)
+        flat.mul_(2 / inputs.numel())
+        return total / inputs.numel(), flat
+
+    @torch.no_grad()
+    def cost(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> float:
+        """Give the cost of a mini-batch."""
+        workspace, p = self._memory(parameters), self.network.named(parameters)
+        total = 0.0
+        with self._products.active():
+            for x, y in self._micro_batches(inputs, targets):
+                for some, top in self._run(p, x, self._initial(p, x.shape[1])):
+                    total += self._frames.cost(p, top[1:], y[some], workspace)
+        return total / inputs.numel()
+
+    def workspace_bytes(self, rows: int, steps: int, itemsize: int = 4) -> int:
+        """Give the bytes that the buffers take for an update.
+
+        Parameters
+        ----------
+        rows, steps : int
+            Of a mini-batch: examples and frames of a sequence, or the other way round for D01.
+        itemsize : int
+            Bytes of a number.
+        """
+        hidden, layers = self.network.config.hidden, self._layers
+        rows = min(rows, self.micro_batch or rows)
+        segment = min(steps, self.segment or steps)
+        each = sum(sum(layer.widths.values()) + len(layer.states) for layer in layers) + 2
+        borders = (ceil(steps / segment) + 2) * sum(len(layer.states) for layer in layers)
+        numbers = rows * hidden * (segment * each + 2 * len(layers) + 2 + borders)
+        return itemsize * (numbers + self.network.size) + self._frames.workspace_bytes(
+            rows, segment, self.network.frame, itemsize
+        )
+
+    def _memory(self, like: Tensor) -> Workspace:
+        """Give the buffers, of the device and type of a tensor."""
+        if not self._workspace.fits(like):
+            self._workspace = Workspace(like)
+        return self._workspace
+
+    def _micro_batches(self, inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give inputs and targets of some rows after the other, each of shape (steps, rows, frame)."""
+        x, y = self.network.to_steps(inputs), self.network.to_steps(targets)
+        rows = self.micro_batch or x.shape[1]
+        pieces: Iterator[tuple[Tensor, Tensor]] = zip(torch.split(x, rows, 1), torch.split(y, rows, 1), strict=True)
+        return pieces
+
+    def _initial(self, p: Parameters, rows: int) -> State:
+        return [[p[name].expand(rows, -1) for name in layer.states] for layer in self._layers]
+
+    def _run(self, p: Parameters, x: Tensor, state: State) -> Iterator[tuple[slice, Tensor]]:
+        """Run over a sequence with as few activations in memory as is quick.
+
+        Gives the steps of each piece, and the last layer's h, shape (steps of it + 1, rows, hidden). `state` is what
+        to begin with, and what a piece ends with once the next one is asked for.
+        """
+        hidden, rows = self.network.config.hidden, x.shape[1]
+        widest = max(sum(layer.widths.values()) + len(layer.states) for layer in self._layers)
+        at_once = max(1, _FORWARD_BYTES // (x.element_size() * hidden * rows * widest))
+        if self.segment is not None:
+            at_once = min(at_once, self.segment)
+        for first in range(0, len(x), at_once):
+            some = slice(first, min(first + at_once, len(x)))
+            e = self._encode(p, x[some])
+            with section(self._profile, "recurrence"):
+                for n, layer in enumerate(self._layers):
+                    # Two layers in turns: what a layer kept is not looked at again.
+                    states, kept = self._buffers(layer, n % 2, len(e), rows)
+                    _set(states, state[n])
+                    layer.forward(p, e, states, kept)
+                    state[n] = [tensor[-1].clone() for tensor in states]
+                    e = states[0][1:]
+            yield some, states[0]
+
+    def _add_gradient(self, p: Parameters, gradient: Parameters, x: Tensor, y: Tensor) -> float:
+        """Add the gradient of the sum of squares over some rows, halved; give the sum of squares."""
+        steps, rows = x.shape[:2]
+        segment = self.segment or steps
+        borders = [*range(0, steps, segment), steps]
+        state = self._initial(p, rows)
+        begins = [state]
+        if len(borders) > 2:
+            for first, stop in pairwise(borders[:-1]):
+                state = list(state)
+                for _ in self._run(p, x[first:stop], state):
+                    pass
+                begins.append(state)
+        d_state: State = [[torch.zeros_like(tensor) for tensor in layer] for layer in state]
+        total = 0.0
+        for (first, stop), begin in zip(reversed(list(pairwise(borders))), reversed(begins), strict=True):
+            total += self._back_through(p, gradient, x[first:stop], y[first:stop], begin, d_state)
+        for layer, d_begin in zip(self._layers, d_state, strict=True):
+            for name, d_tensor in zip(layer.states, d_begin, strict=True):
+                gradient[name].add_(d_tensor.sum(0))
+        return total
+
+    def _back_through(
+        self, p: Parameters, gradient: Parameters, x: Tensor, y: Tensor, begin: State, d_state: State
+    ) -> float:
+        """Run a segment there and back; `d_state` is the gradient of the state after it, then of that before it."""
+        workspace = self._workspace
+        steps, rows = x.shape[:2]
+        hidden = self.network.config.hidden
+        e = self._encode(p, x)
+        seen = []
+        with section(self._profile, "recurrence"):
+            for n, layer in enumerate(self._layers):
+                states, kept = self._buffers(layer, n, steps, rows)
+                _set(states, begin[n])
+                layer.forward(p, e, states, kept)
+                seen.append((e, states, kept))
+                e = states[0][1:]
+        d_h = workspace.take("d_h", steps + 1, rows, hidden)
+        with section(self._profile, "output and cost"):
+            total = self._frames.cost_and_gradient(p, gradient, e, y, d_h[1:], workspace)
+        with section(self._profile, "recurrence"):
+            for n, layer in reversed(list(enumerate(self._layers))):
+                e, states, kept = seen[n]
+                d_h[-1].add_(d_state[n][0])
+                # The gradient of its inputs is that of the states of the layer below, in the same place.
+                layer.backward(p, gradient, e, states, kept, [d_h, *d_state[n][1:]], d_h[1:])
+                d_state[n][0].copy_(d_h[0])
+        with section(self._profile, "input products"):
+            self._frames.add_input_gradient(gradient, x, d_h[1:], workspace)
+        return total
+
+    def _encode(self, p: Parameters, x: Tensor) -> Tensor:
+        workspace = self._workspace
+        with section(self._profile, "input products"):
+            e = workspace.take("e", *x.shape[:2], self.network.config.hidden)
+            self._frames.encode(p, x, e, workspace)
+        return e
+
+    def _buffers(self, layer: FusedLayer, n: int, steps: int, rows: int) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Take the memory of a layer: its states, and what it keeps."""
+        workspace, hidden = self._workspace, self.network.config.hidden
+        states = [workspace.take(f"{n} state {i}", steps + 1, rows, hidden) for i in range(len(layer.states))]
+        kept = {name: workspace.take(f"{n} {name}", steps, rows, w * hidden) for name, w in layer.widths.items()}
+        return states, kept
+
+
+def _set(states: list[Tensor], begin: list[Tensor]) -> None:
+    for tensor, first in zip(states, begin, strict=True):
+        tensor[0].copy_(first)

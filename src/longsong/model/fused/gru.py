@@ -1,0 +1,82 @@
+"""The gated recurrent unit over a segment: reset before the product, as `longsong.model.gru` has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from longsong.model.cell import Parameters
+from longsong.model.fused.layer import Elementwise, add_column_sums, bound, flat
+from longsong.model.fused.products import Products
+
+__all__ = ["FusedGRU"]
+
+
+class FusedGRU:
+    """A `longsong.model.fused.layer.FusedLayer` of the equations of `longsong.model.gru.GRUCell`.
+
+    Kept of each step: both gates, the candidate, and the state that the reset gate let through.
+    """
+
+    widths: ClassVar[Mapping[str, int]] = {"gates": 2, "candidate": 1, "product": 1}
+
+    def __init__(self, layer: int, hidden: int, products: Products, elementwise: Elementwise) -> None:
+        self._gru, self._fork = (
+            f"gru{layer}.",
+            {part: f"fork{layer}/fork_{part}{layer}" for part in ("linear", "gates")},
+        )
+        self._products, self._elementwise = products, elementwise
+        self.states = (f"gru{layer}.initial_state",)
+
+    def forward(self, p: Parameters, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+        """Run through a segment."""
+        products, (h,) = self._products, states
+        gates, candidate, product = kept["gates"], kept["candidate"], kept["product"]
+        for part, out in (("linear", candidate), ("gates", gates)):
+            name = self._fork[part]
+            products.affine(flat(e), p[f"{name}.W"], p[f"{name}.b"], flat(out))
+        buffers = gates, candidate, product, h, None, None
+        reset, update = bound("gru", self._elementwise, h, buffers, "reset", "update")
+        to_gates, to_state = p[f"{self._gru}state_to_gates"], p[f"{self._gru}state_to_state"]
+        each = zip(h.unbind(0), gates.unbind(0), product.unbind(0), candidate.unbind(0), strict=False)
+        for t, (h_t, gates_t, product_t, candidate_t) in enumerate(each):
+            products.add(h_t, to_gates, gates_t)
+            reset(t)
+            products.add(product_t, to_state, candidate_t)
+            update(t)
+
+    def backward(
+        self,
+        p: Parameters,
+        gradient: Parameters,
+        e: Tensor,
+        states: list[Tensor],
+        kept: dict[str, Tensor],
+        d_states: list[Tensor],
+        d_e: Tensor | None,
+    ) -> None:
+        """Run back through it."""
+        products, (h,), (d_h,) = self._products, states, d_states
+        gates, candidate, product = kept["gates"], kept["candidate"], kept["product"]
+        d_product = d_h.new_empty(d_h.shape[1:])
+        buffers = gates, candidate, product, h, d_h, d_product
+        back_update, back_reset = bound("gru", self._elementwise, h, buffers, "back_update", "back_reset")
+        from_gates, from_state = p[f"{self._gru}state_to_gates"].t(), p[f"{self._gru}state_to_state"].t()
+        d_h[0].zero_()
+        each = list(enumerate(zip(gates.unbind(0), candidate.unbind(0), d_h.unbind(0), strict=False)))
+        for t, (gates_t, candidate_t, d_h_t) in reversed(each):
+            back_update(t)
+            products.multiply(candidate_t, from_state, d_product)
+            back_reset(t)
+            products.add(gates_t, from_gates, d_h_t)
+        products.add(flat(h[:-1]).t(), flat(gates), gradient[f"{self._gru}state_to_gates"])
+        products.add(flat(product).t(), flat(candidate), gradient[f"{self._gru}state_to_state"])
+        for part, d_part in (("linear", candidate), ("gates", gates)):
+            name = self._fork[part]
+            products.add(flat(e).t(), flat(d_part), gradient[f"{name}.W"])
+            add_column_sums(flat(d_part), gradient[f"{name}.b"])
+        if d_e is not None:
+            products.multiply(flat(candidate), p[f"{self._fork['linear']}.W"].t(), flat(d_e))
+            products.add(flat(gates), p[f"{self._fork['gates']}.W"].t(), flat(d_e))

@@ -1,0 +1,85 @@
+"""Matrix products into memory that is there already, in the precision that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+__all__ = ["Bfloat16Products", "Products", "has_bfloat16"]
+
+
+class Products:
+    """Products in the precision of their operands."""
+
+    def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        """Write ``a b`` to `out`."""
+        torch.mm(a, b, out=out)
+
+    def add(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        """Add ``a b`` to `out`."""
+        torch.addmm(out, a, b, out=out)
+
+    def affine(self, a: Tensor, b: Tensor, bias: Tensor, out: Tensor) -> None:
+        """Write ``a b + bias`` to `out`; `bias`, of shape (columns,), is that of each row."""
+        torch.addmm(bias, a, b, out=out)
+
+    def active(self) -> AbstractContextManager[None]:
+        """Give the context that products are made in."""
+        return nullcontext()
+
+
+class Bfloat16Products(Products):
+    """Products of float32 numbers that are rounded to bfloat16 first; their sums are float32.
+
+    oneDNN makes them where the processor has instructions for it (`has_bfloat16`) or on CUDA its TF32-like path is not
+    taken: elsewhere operands are rounded here and multiplied as float32, which gives the same products, since those of
+    two bfloat16 numbers are float32 numbers, and takes longer than float32 itself.
+    """
+
+    def __init__(self, native: bool | None = None) -> None:
+        self.native = has_bfloat16() if native is None else native
+
+    def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        """Write ``a b`` to `out`."""
+        torch.mm(self._rounded(a), self._rounded(b), out=out)
+
+    def add(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        """Add ``a b`` to `out`."""
+        torch.addmm(out, self._rounded(a), self._rounded(b), out=out)
+
+    def affine(self, a: Tensor, b: Tensor, bias: Tensor, out: Tensor) -> None:
+        """Write ``a b + bias`` to `out`."""
+        torch.addmm(bias, self._rounded(a), self._rounded(b), out=out)
+
+    def active(self) -> AbstractContextManager[None]:
+        """Give the context in which oneDNN takes float32 operands as bfloat16."""
+        return _medium_precision() if self.native else nullcontext()
+
+    def _rounded(self, operand: Tensor) -> Tensor:
+        return operand if self.native else operand.to(torch.bfloat16).to(operand.dtype)
+
+
+@contextmanager
+def _medium_precision() -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@cache
+def has_bfloat16() -> bool:
+    """Say whether this processor multiplies bfloat16 numbers into float32 sums by instructions of its own."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return False
+    flags = set(cpuinfo.read_text(encoding="utf-8", errors="replace").split())
+    with_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return with_onednn and bool(flags & {"amx_bf16", "avx512_bf16", "bf16"})

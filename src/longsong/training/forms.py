@@ -1,0 +1,107 @@
+"""Which form of the network an update is computed by, and what there is to say about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from longsong.config import Elementwise, ExecutionConfig
+from longsong.errors import ConfigError
+from longsong.model import Network
+from longsong.model.fused import Bfloat16Products, FusedGradient, compiled_available, has_bfloat16
+from longsong.model.gradient import CostGradient
+from longsong.model.profile import Profile
+from longsong.model.reference import ReferenceGradient
+
+__all__ = ["choose_elementwise", "describe_form", "make_gradient", "require_form"]
+
+_STEPS_WORTH_COMPILING = 20_000
+"""Steps of the recurrence in a whole run from which on compiled loops gain more than the seconds they take to make."""
+
+
+def make_gradient(network: Network, execution: ExecutionConfig, profile: Profile | None = None) -> CostGradient:
+    """Make what computes cost and gradient, as the record of a run says.
+
+    Parameters
+    ----------
+    network : Network
+    execution : ExecutionConfig
+        `micro_batch` and `segment` None compute all at once; `elementwise` None is the plain one.
+    profile : Profile, optional
+        Where the fused form counts its seconds.
+    """
+    if execution.form == "reference":
+        return ReferenceGradient(network, execution.micro_batch)
+    return FusedGradient(
+        network,
+        micro_batch=execution.micro_batch,
+        segment=execution.segment,
+        products=Bfloat16Products() if execution.precision == "bfloat16" else None,
+        elementwise=execution.elementwise or "plain",
+        profile=profile,
+    )
+
+
+def choose_elementwise(execution: ExecutionConfig, device: torch.device, steps: int) -> Elementwise | None:
+    """Choose how a new run does what is no matrix product; None in the reference form, which has no such choice.
+
+    Parameters
+    ----------
+    execution : ExecutionConfig
+        What it asks for is taken.
+    device : device
+    steps : int
+        Of the recurrence, in all updates of the run.
+
+    Raises
+    ------
+    ConfigError
+        Compiled loops are asked for, and cannot be had.
+    """
+    if execution.form == "reference":
+        return None
+    if execution.elementwise == "compiled" and (lacking := _lacking(device)) is not None:
+        raise ConfigError(f"elementwise compiled cannot be had: {lacking}; leave it out, or take plain")
+    if execution.elementwise is not None:
+        return execution.elementwise
+    # Asked in this order: to know whether it can be had takes the time and memory of loading the compiler.
+    return "compiled" if steps > _STEPS_WORTH_COMPILING and _lacking(device) is None else "plain"
+
+
+def require_form(execution: ExecutionConfig, device: torch.device, run: Path) -> None:
+    """Raise unless the run in folder `run` can be gone on with as it was computed so far.
+
+    Raises
+    ------
+    ConfigError
+        Its loops were compiled, and that cannot be had any more; it would end with other numbers.
+    """
+    lacking = _lacking(device) if execution.elementwise == "compiled" else None
+    if lacking is not None:
+        raise ConfigError(
+            f"{run} was started with compiled element-wise work, and that cannot be had any more: {lacking}; "
+            "mend that, or give another --out"
+        )
+
+
+def describe_form(execution: ExecutionConfig, device: torch.device, steps: int) -> str:
+    """Say in one line how a run of so many steps is computed; what costs time, and can be mended, with its reason."""
+    where = f"{execution.threads} thread{'' if execution.threads == 1 else 's'}" if device.type == "cpu" else "CUDA"
+    parts = [where, execution.precision]
+    if execution.precision == "bfloat16" and device.type == "cpu" and not has_bfloat16():
+        parts[-1] += " products (this processor has no instructions for them: they are emulated, and slower)"
+    if execution.form == "reference":
+        parts.append("the reference form")
+    else:
+        parts.append(f"the fused form, its element-wise work {execution.elementwise}")
+        if execution.elementwise == "plain" and device.type == "cpu" and steps > _STEPS_WORTH_COMPILING:
+            lacking = _lacking(device)
+            parts[-1] += "" if lacking is None else f" ({lacking})"
+    promise = "; the same seed gives the same bytes on this machine with as many threads"
+    return ", ".join(parts) + (promise if device.type == "cpu" else "")
+
+
+def _lacking(device: torch.device) -> str | None:
+    """Say why loops cannot be compiled for a device; None where they can."""
+    return compiled_available() if device.type == "cpu" else f"they are compiled for the CPU alone, not {device.type}"

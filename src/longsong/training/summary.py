@@ -1,0 +1,76 @@
+"""What came of a run, put together when its last update is made."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import UTC, datetime
+from pathlib import Path
+
+from longsong.errors import CheckpointError
+from longsong.files import sha256_of
+from longsong.metrics import Metrics
+from longsong.model import Network
+from longsong.training import checkpoint as checkpoints
+from longsong.training.checkpoint import Checkpoint
+from longsong.training.record import RunRecord, write_summary
+from longsong.training.splits import Splits
+
+__all__ = ["summarise"]
+
+
+def summarise(run: Path, record: RunRecord, network: Network, splits: Splits, at: Checkpoint) -> None:
+    """Write the summary of a run whose updates are all made.
+
+    Parameters
+    ----------
+    run : Path
+        Its folder.
+    record : RunRecord
+    network : Network
+    splits : Splits
+    at : Checkpoint
+        After the last update.
+
+    Raises
+    ------
+    CheckpointError
+        The file of the best parameters was altered.
+    """
+    metrics = Metrics.read(run / "metrics.jsonl")
+    updates, evaluations = metrics.updates, metrics.evaluations
+    seconds = [update["seconds"] for update in updates]
+    samples = sum(update["examples"] for update in updates) * record.data.frame * record.data.seq
+    if sha256_of(checkpoints.best_file(run)) != at.best.sha256:
+        raise CheckpointError(
+            f"{checkpoints.best_file(run)} is altered: its sha256 is not the one on record; remove {run} "
+            "and train again"
+        )
+    newest = run / "checkpoints" / f"update-{at.update:08d}" / "parameters.safetensors"
+    write_summary(
+        run,
+        {
+            "epochs": at.epoch,
+            "updates": at.update,
+            "parameters": network.size,
+            "first_train_cost": updates[0]["train_cost"],
+            "last_train_cost": updates[-1]["train_cost"],
+            "first_dev_cost": evaluations[0]["dev_cost"],
+            "last_dev_cost": evaluations[-1]["dev_cost"],
+            "best": {
+                "epoch": at.best.epoch,
+                "dev_cost": at.best.dev_cost,
+                "by": "last, as there is no dev example" if at.best.dev_cost is None else "dev cost",
+                "sha256": at.best.sha256,
+            },
+            **splits.baselines(),
+            "clipped_share": statistics.fmean(update["clipped"] for update in updates),
+            "floor_share": statistics.fmean(update["floor_share"] for update in updates),
+            "training_seconds": at.training_seconds,
+            "seconds_per_update": statistics.median(seconds),
+            "samples_per_second": samples / sum(seconds),
+            "starts": at.starts,
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "parameters_sha256": sha256_of(newest),
+            "metrics_sha256": sha256_of(run / "metrics.jsonl"),
+        },
+    )
