@@ -67,7 +67,12 @@ class Case:
         """Draw all parameters, biases and initial states too, normal; by default such that gates leave 0.5."""
         generator = torch.Generator().manual_seed(self.seed + 1)
         drawn = torch.randn(self.network.size, generator=generator, dtype=torch.float64)
-        return drawn * (self.hidden**-0.5 if size is None else size)
+        if size is not None:
+            return drawn * size
+        drawn *= self.hidden**-0.5
+        # Of a wide frame no more should come than of a narrow one: gates would all be shut.
+        self.network.named(drawn)["input_to_hidden.W"].mul_((self.hidden / self.frame) ** 0.5)
+        return drawn
 
     def saturated(self) -> Tensor:
         """Draw parameters with biases of -30 and 30 for a third each of the units, but for the first two.
@@ -96,7 +101,15 @@ class Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn, cell: str, *, least_hidden: int = 1, most_hidden: int = 300, most_steps: int = 200) -> Case:
+def cases(
+    draw: st.DrawFn,
+    cell: str,
+    *,
+    least_hidden: int = 1,
+    most_hidden: int = 300,
+    most_steps: int = 200,
+    least_frame: int = 1,
+) -> Case:
     """Draw a case of any size for which there is time."""
     recurrence = draw(st.sampled_from(AXES))
     hidden = draw(st.integers(least_hidden, most_hidden))
@@ -105,7 +118,9 @@ def cases(draw: st.DrawFn, cell: str, *, least_hidden: int = 1, most_hidden: int
     most = (min(200, most_steps), 130) if recurrence == "time" else (200, min(130, most_steps))
     seq = draw(st.integers(1, min(most[0], room)))
     batch = draw(st.integers(1, max(1, min(most[1], room // seq))))
-    return Case(cell, recurrence, hidden, layers, draw(st.integers(1, 50)), seq, batch, draw(st.integers(0, 2**32)))
+    return Case(
+        cell, recurrence, hidden, layers, draw(st.integers(least_frame, 50)), seq, batch, draw(st.integers(0, 2**32))
+    )
 
 
 def errors(
@@ -113,12 +128,14 @@ def errors(
 ) -> dict[str, float]:
     """Give the largest error of the cost, and of each gradient by its parameter's name.
 
-    Of a gradient that is one number the terms may cancel as they like, so that nothing is left but rounding: its error
-    is given in parts of the largest number of the whole gradient; with `of_largest` so are those of all.
+    Of a gradient that is one number the terms may cancel as they like, so that nothing is left but rounding; of a
+    network with one unit, those of all. Their errors are given in parts of the largest number of the whole gradient;
+    with `of_largest` all are.
     """
     there, gradient = found[1].double(), sought[1].double()
     largest = gradient.abs().max().view(1)
     result = {"cost": largest_error(found[0], sought[0])}
+    of_largest |= network.config.hidden == 1
     for name, part in network.named(gradient).items():
         of = largest if of_largest or part.numel() == 1 else part.new_empty(0)
         pair = (torch.cat([both[name].reshape(-1), of]) for both in (network.named(there), network.named(gradient)))

@@ -188,7 +188,8 @@ def _training(
     costs, norms, dev_costs, each = [], [], [], []
 
     def evaluate() -> None:
-        dev_costs.append(updater.evaluate(batches(dev, n_train, dev_order))[0])
+        groups = ((*batch, [len(batch[0])]) for batch in batches(dev, n_train, dev_order))
+        dev_costs.append(updater.evaluate(groups)[0])
         each.append([updater.cost(*(part[i : i + 1] for part in examples)) for i in range(n_train, n_train + n_dev)])
 
     evaluate()

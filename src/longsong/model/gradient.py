@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
@@ -21,3 +22,6 @@ class CostGradient(Protocol):
 
     def cost(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> float:
         """Give the cost alone."""
+
+    def costs(self, parameters: Tensor, inputs: Tensor, targets: Tensor, sizes: Sequence[int]) -> list[float]:
+        """Give the cost of each of several mini-batches that stand behind each other, of so many examples each."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -46,6 +46,11 @@ class ReferenceGradient:
         """Give the cost of a mini-batch."""
         total = sum(self._sum(parameters, *piece).double().item() for piece in self._pieces(inputs, targets))
         return total / inputs.numel()
+
+    def costs(self, parameters: Tensor, inputs: Tensor, targets: Tensor, sizes: Sequence[int]) -> list[float]:
+        """Give the costs of several mini-batches, one after the other."""
+        parts = zip(torch.split(inputs, list(sizes)), torch.split(targets, list(sizes)), strict=True)
+        return [self.cost(parameters, *part) for part in parts]
 
     def _sum(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
         network = self.network

@@ -11,6 +11,7 @@ from longsong.config import DataConfig, ExecutionConfig, ModelConfig
 from longsong.model import Network
 from longsong.model.fused import FusedGradient, has_bfloat16
 from longsong.training.device import DTYPES
+from longsong.training.evaluation import BYTES_TOGETHER
 from longsong.training.forms import make_gradient
 from longsong.training.memory import resident_bytes
 from longsong.training.splits import mini_batch_bytes, prefetched
@@ -143,11 +144,12 @@ def standing_bytes(
     parts = {"parameters": _VECTORS * network.size * dtype.itemsize}
     if device.type != "cpu":
         # A mini-batch as samples and as numbers, and one more while the next is on its way.
-        return parts | {"mini-batches": 3 * mini_batch_bytes(data, min(data.batch, work.train))}
+        return parts | {"mini-batches": 3 * mini_batch_bytes(data.frame, data.seq, min(data.batch, work.train))}
     ahead = prefetched(data)
-    sizes = [_held(data, examples, ahead) for examples in (work.train, work.dev)]
+    # Of the dev split two groups at once, or as many mini-batches as of the train split.
+    sizes = [_held(data, work.train, ahead, 0), _held(data, work.dev, ahead, 2 * BYTES_TOGETHER)]
     if dtype != torch.float32:
-        sizes.append(mini_batch_bytes(data, min(data.batch, work.train)) * dtype.itemsize // 4)
+        sizes.append(mini_batch_bytes(data.frame, data.seq, min(data.batch, work.train)) * dtype.itemsize // 4)
     compiles = execution.elementwise == "compiled"
     compiles = compiles or work.epochs * work.train * data.frame * data.seq >= Blocks.compile_after
     process = resident_bytes() + _LIBRARIES
@@ -169,6 +171,7 @@ def least_memory(parts: dict[str, int], work: Work) -> dict[str, int]:
     return parts | {_SONG: _song_pages(work, others / (1 - _SHARE_OF_SONG))}
 
 
-def _held(data: DataConfig, examples: int, ahead: int) -> int:
+def _held(data: DataConfig, examples: int, ahead: int, least: int) -> int:
     """Give the bytes of mini-batches of a split at once: those made ahead, the one in use, and the one before it."""
-    return min((ahead + 2) * mini_batch_bytes(data), mini_batch_bytes(data, examples))
+    full, everything = (mini_batch_bytes(data.frame, data.seq, n) for n in (data.batch, examples))
+    return min(max((ahead + 2) * full, least), everything)

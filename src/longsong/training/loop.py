@@ -22,6 +22,7 @@ from longsong.space import require_space
 from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Best, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
+from longsong.training.evaluation import DevGroups
 from longsong.training.feed import TorchBatches, torch_batches
 from longsong.training.forms import make_gradient
 from longsong.training.interrupts import Interrupts, StoppedWaiting
@@ -145,7 +146,7 @@ class _Training:
         self.train_stream = splits.train_stream(record.training.seed)
         self.dev_stream = splits.dev_stream()
         self.train_batches = torch_batches(self.train_stream, self.device, self.dtype)
-        self.dev_batches = None if self.dev_stream is None else torch_batches(self.dev_stream, self.device, self.dtype)
+        self.dev_groups = None if self.dev_stream is None else DevGroups(self.dev_stream, self.device, self.dtype)
         self.total = record.training.epochs * record.counts["updates_per_epoch"]
         self.progress = Progress(label, self.total, "updates", quiet=quiet)
         self.at = starting_point(run, record, splits, network)
@@ -263,9 +264,9 @@ class _Training:
         """Record the dev cost, and keep the parameters if they are the best after an epoch (FACTS section 4)."""
         at = self.at
         cost, batches = None, 0
-        if self.dev_batches is not None:
+        if self.dev_groups is not None:
             with nullcontext() if self.profile is None else self.profile.evaluation():
-                cost, batches = self.updater.evaluate(self.dev_batches)
+                cost, batches = self.updater.evaluate(self.dev_groups)
         before = at.best.dev_cost
         # Where there is no dev example, the last are the best.
         best = at.epoch > 0 and (cost is None or before is None or cost < before)

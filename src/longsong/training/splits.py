@@ -27,15 +27,14 @@ _PREFETCH_BYTES = 1 << 28
 """What they may take in all: a mini-batch that is larger is made when it is asked for."""
 
 
-def mini_batch_bytes(data: DataConfig, examples: int | None = None) -> int:
-    """Give the bytes of so many examples as float32 numbers, by default of a full mini-batch."""
-    rows = data.batch if examples is None else examples
-    return np.dtype(np.float32).itemsize * rows * (data.seq + 1) * data.frame
+def mini_batch_bytes(frame: int, seq: int, examples: int) -> int:
+    """Give the bytes of so many examples as float32 numbers."""
+    return np.dtype(np.float32).itemsize * examples * (seq + 1) * frame
 
 
 def prefetched(data: DataConfig) -> int:
     """Give how many mini-batches are made ahead of their use."""
-    return min(_PREFETCH, _PREFETCH_BYTES // mini_batch_bytes(data))
+    return min(_PREFETCH, _PREFETCH_BYTES // mini_batch_bytes(data.frame, data.seq, data.batch))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor
 
@@ -62,18 +62,23 @@ class Updater:
         """Give the cost of a mini-batch: the mean over every element of (prediction - target)^2."""
         return self.form.cost(self.parameters, inputs, targets)
 
-    def evaluate(self, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float | None, int]:
+    def evaluate(self, groups: Iterable[tuple[Tensor, Tensor, Sequence[int]]]) -> tuple[float | None, int]:
         """Give the unweighted mean of the costs of mini-batches, and their number.
 
         A short last mini-batch counts as much as a full one, as in 2016. The mean is None where
         there is no mini-batch.
+
+        Parameters
+        ----------
+        groups : iterable of (inputs, targets, sizes)
+            Mini-batches behind each other, of so many examples each.
 
         Raises
         ------
         NotFiniteError
             A cost is not finite.
         """
-        costs = [self.cost(*batch) for batch in batches]
+        costs = [cost for group in groups for cost in self.form.costs(self.parameters, *group)]
         if not all(math.isfinite(cost) for cost in costs):
             raise NotFiniteError("the dev cost is not finite")
         return (math.fsum(costs) / len(costs) if costs else None), len(costs)

@@ -11,15 +11,19 @@ from longsong.config import ModelConfig
 from longsong.errors import NotFiniteError
 from longsong.experiments.parity import largest_error
 from longsong.model import Network
+from longsong.model.fused import FusedGradient
+from longsong.model.reference import ReferenceGradient
 from longsong.training.optimiser import RMSProp
 from longsong.training.updater import Updater
 
 
-def updater_of(cell: str, recurrence: str, micro_batch: int | None, dtype: torch.dtype = torch.float64) -> Updater:
+def updater_of(
+    cell: str, recurrence: str, micro_batch: int | None = None, dtype: torch.dtype = torch.float64, form=ReferenceGradient
+) -> Updater:
     network = Network(ModelConfig(cell=cell, hidden=4, layers=2, recurrence=recurrence, init_width=0.5), 3)
     parameters = network.initial_parameters(3).to(dtype)
     optimiser = RMSProp(torch.zeros_like(parameters), learning_rate=0.01, decay=0.9, step_clip=1.0)
-    return Updater(network, parameters, optimiser, micro_batch)
+    return Updater(network, parameters, optimiser, form(network, micro_batch=micro_batch))
 
 
 def mini_batch(batch: int, seq: int, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,18 +67,24 @@ def test_the_cost_is_the_mean_over_every_element_before_the_update():
     assert one.cost(inputs, targets) < cost
 
 
-def test_a_short_last_mini_batch_counts_as_much_as_a_full_one():
-    one = updater_of("rnn", "time", None)
-    full, short = mini_batch(4, 5), mini_batch(1, 5)
-    mean, count = one.evaluate([full, short])
-    assert count == 2
-    assert mean == pytest.approx((one.cost(*full) + one.cost(*short)) / 2, rel=1e-14)
+@pytest.mark.parametrize("form", [ReferenceGradient, FusedGradient])
+@pytest.mark.parametrize("recurrence", ["time", "batch"])
+def test_a_short_last_mini_batch_counts_as_much_as_a_full_one(recurrence, form):
+    one = updater_of("rnn", recurrence, form=form)
+    frames = torch.cat([torch.stack(mini_batch(4, 5)), torch.stack(mini_batch(1, 5))], dim=1)
+    full, short = frames[:, :4], frames[:, 4:]
+    expected = (one.cost(*full) + one.cost(*short)) / 2
+    for groups in ([(*full, [4]), (*short, [1])], [(*frames, [4, 1])]):
+        mean, count = one.evaluate(groups)
+        assert count == 2
+        assert mean == pytest.approx(expected, rel=1e-13)
     assert one.evaluate([]) == (None, 0)
 
 
+@pytest.mark.parametrize("form", [ReferenceGradient, FusedGradient])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e200])
-def test_what_is_not_finite_changes_no_parameter(value):
-    one = updater_of("gru", "time", None)
+def test_what_is_not_finite_changes_no_parameter(value, form):
+    one = updater_of("gru", "time", form=form)
     before = one.parameters.detach().clone()
     inputs, targets = mini_batch(2, 3)
     targets = targets.clone()

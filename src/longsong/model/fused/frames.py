@@ -47,6 +47,14 @@ class FrameLayers:
         """Give the sum over every element of (prediction - target)^2."""
         return sum(_sum_of_squares(d_y) for _, d_y in self._differences(p, h, y, workspace))
 
+    def costs_of_rows(self, p: Parameters, h: Tensor, y: Tensor, workspace: Workspace) -> Tensor:
+        """Give the sum of squares over all elements of each row, shape (rows,), float64."""
+        _, rows, frame = y.shape
+        total = h.new_zeros(rows, dtype=torch.float64)
+        for _, d_y in self._differences(p, h, y, workspace):
+            total += torch.linalg.vector_norm(d_y.view(-1, rows, frame), dim=2).double().square_().sum(0)
+        return total
+
     def cost_and_gradient(
         self, p: Parameters, gradient: Parameters, h: Tensor, y: Tensor, d_h: Tensor, workspace: Workspace
     ) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import ceil
 
@@ -30,7 +30,7 @@ LAYERS: dict[Cell, type[FusedGRU] | type[FusedLSTM] | type[FusedRNN]] = {
 }
 """The fused layer of each cell."""
 
-_FORWARD_BYTES = 1 << 26
+_FORWARD_BYTES = 1 << 24
 """Of activations, where none is kept for a way back: a cost alone, or the states at the borders of segments."""
 
 State = list[list[Tensor]]
@@ -114,6 +114,23 @@ class FusedGradient:
                 for some, top in self._run(p, x, self._initial(p, x.shape[1])):
                     total += self._frames.cost(p, top[1:], y[some], workspace)
         return total / inputs.numel()
+
+    @torch.no_grad()
+    def costs(self, parameters: Tensor, inputs: Tensor, targets: Tensor, sizes: Sequence[int]) -> list[float]:
+        """Give the costs of several mini-batches; over time they are computed together, whatever the micro-batch.
+
+        Their number adds nothing to memory but for their states at one step.
+        """
+        if len(sizes) == 1 or self.network.config.recurrence == "batch":  # there examples depend on each other
+            parts = zip(torch.split(inputs, list(sizes)), torch.split(targets, list(sizes)), strict=True)
+            return [self.cost(parameters, *part) for part in parts]
+        workspace, p = self._memory(parameters), self.network.named(parameters)
+        x, y = self.network.to_steps(inputs), self.network.to_steps(targets)
+        total = parameters.new_zeros(len(inputs), dtype=torch.float64)
+        with self._products.active():
+            for some, top in self._run(p, x, self._initial(p, x.shape[1])):
+                total += self._frames.costs_of_rows(p, top[1:], y[some], workspace)
+        return [part.mean().item() / inputs[0].numel() for part in torch.split(total, list(sizes))]
 
     def workspace_bytes(self, rows: int, steps: int, itemsize: int = 4) -> int:
         """Give the bytes that the buffers take for an update.
