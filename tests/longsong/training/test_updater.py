@@ -18,7 +18,11 @@ from longsong.training.updater import Updater
 
 
 def updater_of(
-    cell: str, recurrence: str, micro_batch: int | None = None, dtype: torch.dtype = torch.float64, form=ReferenceGradient
+    cell: str,
+    recurrence: str,
+    micro_batch: int | None = None,
+    dtype: torch.dtype = torch.float64,
+    form=ReferenceGradient,
 ) -> Updater:
     network = Network(ModelConfig(cell=cell, hidden=4, layers=2, recurrence=recurrence, init_width=0.5), 3)
     parameters = network.initial_parameters(3).to(dtype)

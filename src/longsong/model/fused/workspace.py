@@ -29,6 +29,8 @@ class Workspace:
         size = prod(shape)
         memory = self._memory.get(name)
         if memory is None or memory.numel() < size:
+            # Both at once would be more memory than is said to be needed.
+            memory = None
             self._memory.pop(name, None)
             memory = self._memory[name] = self._like.new_empty(size)
         return memory[:size].view(shape)
