@@ -9,11 +9,11 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from longsong.config import Cell
+from longsong.config import Cell, Elementwise, choice, whole
 from longsong.model.cell import Parameters
 from longsong.model.fused.frames import FrameLayers
 from longsong.model.fused.gru import FusedGRU
-from longsong.model.fused.layer import Elementwise, FusedLayer
+from longsong.model.fused.layer import FusedLayer
 from longsong.model.fused.lstm import FusedLSTM
 from longsong.model.fused.products import Products
 from longsong.model.fused.rnn import FusedRNN
@@ -62,6 +62,11 @@ class FusedGradient:
         How the rest is done (`longsong.model.fused.compiled.compiled_available`).
     profile : Profile, optional
         Is told where the time goes.
+
+    Raises
+    ------
+    longsong.errors.ConfigError
+        Pieces of less than one row or step, or another way of element-wise work.
     """
 
     def __init__(
@@ -74,6 +79,10 @@ class FusedGradient:
         elementwise: Elementwise = "plain",
         profile: Profile | None = None,
     ) -> None:
+        choice("elementwise", elementwise, Elementwise)
+        for name, pieces in (("micro-batch", micro_batch), ("segment", segment)):
+            if pieces is not None:
+                whole(name, pieces)
         config = network.config
         self.network, self.micro_batch, self.segment = network, micro_batch, segment
         self._products, self._profile = products or Products(), profile
@@ -92,8 +101,7 @@ class FusedGradient:
         ValueError
             The mini-batch holds no example.
         """
-        if not inputs.numel():
-            raise ValueError(f"a mini-batch of shape {tuple(inputs.shape)} holds no example")
+        _refuse_empty(inputs)
         workspace, p = self._memory(parameters), self.network.named(parameters)
         flat = workspace.take("gradient", self.network.size).zero_()
         gradient = self.network.named(flat)
@@ -106,7 +114,8 @@ class FusedGradient:
 
     @torch.no_grad()
     def cost(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> float:
-        """Give the cost of a mini-batch."""
+        """Give the cost of a mini-batch; `ValueError` where it holds no example."""
+        _refuse_empty(inputs)
         workspace, p = self._memory(parameters), self.network.named(parameters)
         total = 0.0
         with self._products.active():
@@ -262,3 +271,8 @@ class FusedGradient:
 def _set(states: list[Tensor], begin: list[Tensor]) -> None:
     for tensor, first in zip(states, begin, strict=True):
         tensor[0].copy_(first)
+
+
+def _refuse_empty(inputs: Tensor) -> None:
+    if not inputs.numel():
+        raise ValueError(f"a mini-batch of shape {tuple(inputs.shape)} holds no example")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from longsong.config import Cell
+from longsong.config import Cell, Elementwise
 from longsong.model.cell import Parameters
 from longsong.model.fused.loops import cell_loops
 from longsong.model.fused.openmp import Loop, Team
 from longsong.model.fused.plain import PlainGRU, PlainLSTM, PlainRNN
 
-__all__ = ["Elementwise", "FusedLayer", "add_column_sums", "bound", "flat"]
-
-Elementwise = Literal["compiled", "plain"]
-"""How the element-wise work of a step is done: loops that numba compiles, or operations of torch."""
+__all__ = ["FusedLayer", "add_column_sums", "bound", "flat"]
 
 
 class FusedLayer(Protocol):

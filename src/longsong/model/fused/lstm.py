@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from longsong.config import Elementwise
 from longsong.model.cell import Parameters
-from longsong.model.fused.layer import Elementwise, add_column_sums, bound, flat
+from longsong.model.fused.layer import add_column_sums, bound, flat
 from longsong.model.fused.products import Products
 
 __all__ = ["FusedLSTM"]

@@ -9,6 +9,9 @@ import torch
 from fused_cases import AXES, CELLS, Case
 from torch import Tensor
 
+from longsong.config import ModelConfig
+from longsong.errors import ConfigError
+from longsong.model import Network
 from longsong.model.fused import FusedGradient
 
 PIECES = [{}, {"micro_batch": 3, "segment": 4}]
@@ -80,3 +83,17 @@ def test_mini_batches_may_lie_in_memory_in_any_way(cell, recurrence, pieces, ele
         found = form.cost_and_gradient(case.parameters(), *parts)
         assert found[0] == cost, way
         assert torch.equal(found[1], gradient), way
+
+
+@pytest.mark.parametrize("wrong", [{"elementwise": "fast"}, {"micro_batch": 0}, {"segment": 0}, {"segment": -3}])
+def test_what_cannot_be_is_refused_when_it_is_made(wrong) -> None:
+    with pytest.raises(ConfigError, match=str(next(iter(wrong.values())))):
+        FusedGradient(Network(ModelConfig(hidden=2), 3), **wrong)
+
+
+def test_a_mini_batch_without_an_example_is_refused() -> None:
+    network = Network(ModelConfig(hidden=2), 3)
+    form, none = FusedGradient(network), torch.empty(0, 4, 3)
+    for compute in (form.cost, form.cost_and_gradient):
+        with pytest.raises(ValueError, match="no example"):
+            compute(torch.zeros(network.size), none, none)
