@@ -59,7 +59,7 @@ class FusedGradient:
     products : Products, optional
         How matrices are multiplied.
     elementwise : {'compiled', 'plain'}
-        How the rest is done (`longsong.model.fused.compiled.compiled_available`).
+        How the rest is done (`longsong.model.fused.compiled_available`).
     profile : Profile, optional
         Is told where the time goes.
 

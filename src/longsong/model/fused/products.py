@@ -36,9 +36,14 @@ class Products:
 class Bfloat16Products(Products):
     """Products of float32 numbers that are rounded to bfloat16 first; their sums are float32.
 
-    oneDNN makes them where the processor has instructions for it (`has_bfloat16`) or on CUDA its TF32-like path is not
-    taken: elsewhere operands are rounded here and multiplied as float32, which gives the same products, since those of
-    two bfloat16 numbers are float32 numbers, and takes longer than float32 itself.
+    oneDNN makes them where the processor has instructions for it (`has_bfloat16`). Elsewhere operands are rounded here
+    and multiplied as float32: that gives the same products, since those of two bfloat16 numbers are float32 numbers,
+    and takes longer than float32 itself (``docs/decisions/011``).
+
+    Parameters
+    ----------
+    native : bool or None
+        Leave the rounding to oneDNN; None where the processor has the instructions.
     """
 
     def __init__(self, native: bool | None = None) -> None:
