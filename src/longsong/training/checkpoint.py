@@ -18,17 +18,18 @@ from longsong.model import Network
 __all__ = [
     "Best",
     "Checkpoint",
+    "Packed",
     "best_file",
     "has_checkpoint",
     "load_best",
     "load_latest",
     "load_parameters",
-    "save",
-    "save_best",
+    "pack",
     "tensors_to_bytes",
 ]
 
 _FORMAT, _VERSION = "longsong.checkpoint", 1
+_BEST, _PARAMETERS, _OPTIMISER = "best.safetensors", "parameters.safetensors", "optimiser.safetensors"
 
 
 @dataclass(frozen=True)
@@ -141,34 +142,90 @@ def load_parameters(path: Path, network: Network, sha256: str | None = None) -> 
     return network.flat(named)
 
 
-def save(folder: Path, network: Network, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint into `folder`, as a folder that appears whole, and remove the older ones."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"update-{checkpoint.update:08d}"
-    if target.exists():  # resumed there, and stopped again before the next update
-        return
-    partial = folder / f".{target.name}.partial"
-    tensors = {"parameters": checkpoint.parameters, "optimiser": checkpoint.mean_square}
-    contents = {f"{name}.safetensors": tensors_to_bytes(network, flat) for name, flat in tensors.items()}
-    state = {k: v for k, v in vars(checkpoint).items() if k not in ("parameters", "mean_square", "best")}
-    state["best"] = asdict(checkpoint.best)
-    state["sha256"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    try:
-        with os_errors_named(target):
-            for stale in folder.glob(".update-*.partial"):  # of a process that was killed
-                shutil.rmtree(stale, ignore_errors=True)
-            partial.mkdir()
-            for name, content in contents.items():
-                write_bytes(partial / name, content)
-            head = {"format": _FORMAT, "version": _VERSION, "state_sha256": _digest(state)}
-            write_json(partial / "state.json", head | state)
-            partial.replace(target)
-            sync_folder(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    for older in _folders(folder):
-        if older != target:
-            shutil.rmtree(older, ignore_errors=True)
+@dataclass(frozen=True)
+class Packed:
+    """A checkpoint as bytes: what it was made of may change.
+
+    Attributes
+    ----------
+    update : int
+        After which it was made.
+    state : dict
+        What is in ``state.json``, but for digests.
+    contents : dict of str to bytes
+        Of ``parameters.safetensors`` and ``optimiser.safetensors``.
+    best : bool
+        Whether its parameters are the best so far.
+    """
+
+    update: int
+    state: dict[str, Any]
+    contents: dict[str, bytes]
+    best: bool
+
+    def write(self, folder: Path) -> str:
+        """Write it into `folder`, as a folder that appears whole, and remove the older ones.
+
+        Parameters that are the best so far are written as those before that, so that no checkpoint speaks of best
+        parameters that are not there.
+
+        Returns
+        -------
+        str
+            The sha256 of the best parameters.
+
+        Raises
+        ------
+        longsong.errors.SpaceError, longsong.errors.RunError
+            The disk is full, or may not be written to; the checkpoint before is kept.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in self.contents.items()}
+        if self.best:
+            write_bytes(folder / _BEST, self.contents[_PARAMETERS])
+        best = self.state["best"] | ({"sha256": digests[_PARAMETERS]} if self.best else {})
+        state = self.state | {"best": best, "sha256": digests}
+        target = folder / f"update-{self.update:08d}"
+        if not target.exists():  # else resumed there, and stopped again before the next update
+            self._write_folder(target, state)
+        return str(best["sha256"])
+
+    def _write_folder(self, target: Path, state: dict[str, Any]) -> None:
+        folder = target.parent
+        partial = folder / f".{target.name}.partial"
+        try:
+            with os_errors_named(target):
+                for stale in folder.glob(".update-*.partial"):  # of a process that was killed
+                    shutil.rmtree(stale, ignore_errors=True)
+                partial.mkdir()
+                for name, content in self.contents.items():
+                    write_bytes(partial / name, content)
+                head = {"format": _FORMAT, "version": _VERSION, "state_sha256": _digest(state)}
+                write_json(partial / "state.json", head | state)
+                partial.replace(target)
+                sync_folder(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        for older in _folders(folder):
+            if older != target:
+                shutil.rmtree(older, ignore_errors=True)
+
+
+def pack(network: Network, checkpoint: Checkpoint, *, best_sha256: str | None = None) -> Packed:
+    """Turn a checkpoint into bytes.
+
+    Parameters
+    ----------
+    network : Network
+    checkpoint : Checkpoint
+    best_sha256 : str or None
+        The digest of the best parameters; None where those of the checkpoint are the best.
+    """
+    vectors = {_PARAMETERS: checkpoint.parameters, _OPTIMISER: checkpoint.mean_square}
+    state = {k: v for k, v in vars(checkpoint).items() if k not in ("parameters", "mean_square")}
+    state["best"] = asdict(checkpoint.best) | {"sha256": best_sha256 or ""}
+    contents = {name: tensors_to_bytes(network, flat) for name, flat in vectors.items()}
+    return Packed(checkpoint.update, state, contents, best_sha256 is None)
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -197,8 +254,7 @@ def load_latest(folder: Path, network: Network) -> Checkpoint | None:
         digests = state.pop("sha256")
         best = Best(**state.pop("best"))
         parameters, mean_square = (
-            load_parameters(newest / name, network, digests[name])
-            for name in ("parameters.safetensors", "optimiser.safetensors")
+            load_parameters(newest / name, network, digests[name]) for name in (_PARAMETERS, _OPTIMISER)
         )
         return Checkpoint(parameters=parameters, mean_square=mean_square, best=best, **state)
     except CheckpointError:
@@ -213,15 +269,7 @@ def load_latest(folder: Path, network: Network) -> Checkpoint | None:
 
 def best_file(run: Path) -> Path:
     """Give the path of a run's best parameters."""
-    return run / "checkpoints" / "best.safetensors"
-
-
-def save_best(run: Path, network: Network, parameters: Tensor) -> str:
-    """Write a run's best parameters; gives their sha256."""
-    content = tensors_to_bytes(network, parameters)
-    best_file(run).parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(best_file(run), content)
-    return hashlib.sha256(content).hexdigest()
+    return run / "checkpoints" / _BEST
 
 
 def load_best(run: Path, network: Network, sha256: str | None = None) -> Tensor:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from longsong.training.background import in_background
 from longsong.training.feed import torch_batches
 from longsong.training.splits import mini_batch_bytes
 from streams import DataStream
@@ -19,13 +22,16 @@ _MOST_TOGETHER = 8
 """Mini-batches: more gain nothing (docs/LOG.md)."""
 
 BYTES_TOGETHER = 1 << 25
-"""What they may take; a mini-batch of more comes by itself, made ahead by the stream."""
+"""What they may take; a mini-batch of more comes by itself."""
+
+Group = tuple[Tensor, Tensor, list[int]]
 
 
 class DevGroups:
     """The mini-batches of each epoch of a stream, in its order, in groups that are computed together.
 
-    They are read into one buffer, so that they stand behind each other and nothing is copied.
+    They are read into one buffer, so that they stand behind each other and nothing is copied; a group is read while
+    the one before is computed.
 
     Parameters
     ----------
@@ -38,14 +44,36 @@ class DevGroups:
     def __init__(self, stream: DataStream, device: torch.device, dtype: torch.dtype) -> None:
         windows = stream.windows
         size = mini_batch_bytes(windows.frame, windows.seq, stream.scheme.batch_size)
-        self._together = min(_MOST_TOGETHER, BYTES_TOGETHER // size) if device.type == "cpu" else 1
-        self._stream, self._dtype = stream, dtype
-        self._batches = torch_batches(stream, device, dtype)
+        self._together = max(1, min(_MOST_TOGETHER, BYTES_TOGETHER // size))
+        # Mini-batches that a stream makes when they are asked for have no room beside an update.
+        self._ahead = device.type == "cpu" and stream.prefetch > 0
+        self._stream, self._device, self._dtype = stream, device, dtype
+        self._begun: tuple[Iterator[Group], Future[Group | None]] | None = None
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
+    def begin(self) -> None:
+        """Have the first group of the next epoch read beside an update, if there is memory for both."""
+        if self._ahead and self._begun is None:
+            self._begun = self._begin()
+
+    def __iter__(self) -> Iterator[Group]:
         """Give inputs and targets of a group, each of shape (examples, seq, frame), and its mini-batches' sizes."""
-        if self._together <= 1:
-            for inputs, targets in self._batches:
+        if not self._ahead:
+            yield from self._read()
+            return
+        groups, reading = self._begun or self._begin()
+        self._begun = None
+        while (group := reading.result()) is not None:
+            reading = in_background(partial(next, groups, None))
+            yield group
+            del group  # so that its memory is free for the next but one
+
+    def _begin(self) -> tuple[Iterator[Group], Future[Group | None]]:
+        groups = self._read()
+        return groups, in_background(partial(next, groups, None))
+
+    def _read(self) -> Iterator[Group]:
+        if self._device.type != "cpu":
+            for inputs, targets in torch_batches(self._stream, self._device, self._dtype):
                 yield inputs, targets, [len(inputs)]
             return
         indices = self._stream.read_epoch(lambda rows: rows)

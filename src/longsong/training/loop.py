@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,6 @@ from longsong.model import Network
 from longsong.model.profile import section
 from longsong.progress import Progress
 from longsong.space import require_space
-from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Best, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.evaluation import DevGroups
@@ -33,6 +33,7 @@ from longsong.training.plan import Plan, bytes_on_disk, plan_of
 from longsong.training.preparation import initial_parameters, record_of, starting_point, work_of
 from longsong.training.profiling import ProfiledRMSProp, UpdateProfile, format_profile
 from longsong.training.record import RunRecord, read_summary
+from longsong.training.saver import Saver
 from longsong.training.splits import Splits
 from longsong.training.summary import summarise
 from longsong.training.updater import Updater
@@ -169,6 +170,7 @@ class _Training:
             self.optimiser,
             make_gradient(network, record.execution, profile),
         )
+        self.saver = Saver(run / "checkpoints", network, self.at.best.sha256)
         self.seconds_before, self.started = self.at.training_seconds, time.monotonic()
         self.saved = time.monotonic()
 
@@ -191,6 +193,7 @@ class _Training:
                     with self.interrupted.while_waiting():
                         self._evaluate()
                     self._save()
+                    self.saver.wait()
                 if self.profile is not None:
                     self.profile.begin()
                 while at.epoch < self.record.training.epochs:
@@ -203,6 +206,8 @@ class _Training:
                     f"--init-width (now {training.learning_rate:g}, {training.step_clip:g} and "
                     f"{self.record.model.init_width:g})"
                 ) from error
+            finally:
+                at.best = replace(at.best, sha256=self.saver.wait())
             self.monitors.synced_bytes()
             summarise(self.run, self.record, self.network, self.splits, at)
             if self.interrupted.is_set():  # in the last update, or after it
@@ -220,6 +225,8 @@ class _Training:
         stream = self.train_stream
         started, waited = time.monotonic(), stream.waited_seconds
         for inputs, targets in self._awaited(self.train_batches):
+            if self.dev_groups is not None and (at.update + 1) % record.counts["updates_per_epoch"] == 0:
+                self.dev_groups.begin()
             begun = time.monotonic()
             cost, step = self.updater.update(inputs, targets)
             at.update += 1
@@ -244,6 +251,7 @@ class _Training:
                 f"waiting for data {self.monitors.waiting_share:.1%}",
             )
             started, waited = now, stream.waited_seconds
+            self.saver.check()
             if self.profile is not None:
                 self.profile.count(len(stream.indices))
             if at.update % record.counts["updates_per_epoch"]:
@@ -255,13 +263,12 @@ class _Training:
         if not math.isfinite(self.optimiser.learning_rate):
             raise NotFiniteError(f"the learning rate is {self.optimiser.learning_rate}")
         at.epoch += 1
-        self._evaluate()
-        self._save()
+        self._save(best=self._evaluate())
         if at.epoch < record.training.epochs:
             self._stop_if_interrupted()
 
-    def _evaluate(self) -> None:
-        """Record the dev cost, and keep the parameters if they are the best after an epoch (FACTS section 4)."""
+    def _evaluate(self) -> bool:
+        """Record the dev cost; says whether the parameters are the best after an epoch so far (FACTS section 4)."""
         at = self.at
         cost, batches = None, 0
         if self.dev_groups is not None:
@@ -271,9 +278,7 @@ class _Training:
         # Where there is no dev example, the last are the best.
         best = at.epoch > 0 and (cost is None or before is None or cost < before)
         if best:
-            with section(self.profile, "checkpoint"):
-                digest = checkpoints.save_best(self.run, self.network, self.updater.parameters)
-            at.best = Best(at.epoch, cost, digest)
+            at.best = Best(at.epoch, cost)
         self.monitors.dev(
             epoch=at.epoch,
             update=at.update,
@@ -282,12 +287,13 @@ class _Training:
             examples=self.record.counts["dev_examples"],
             best=best,
         )
+        return best
 
-    def _save(self) -> None:
+    def _save(self, *, best: bool = False) -> None:
         with section(self.profile, "checkpoint"):
-            self._save_now()
+            self._save_now(best=best)
 
-    def _save_now(self) -> None:
+    def _save_now(self, *, best: bool) -> None:
         at = self.at
         at.parameters = self.updater.parameters.detach()
         at.mean_square = self.optimiser.mean_square
@@ -296,7 +302,7 @@ class _Training:
         at.dev_stream = {} if self.dev_stream is None else self.dev_stream.state_dict()
         at.metrics_bytes = self.monitors.synced_bytes()
         at.training_seconds = self.seconds_before + time.monotonic() - self.started
-        checkpoints.save(self.run / "checkpoints", self.network, at)
+        self.saver.save(at, best=best)
         self.saved = time.monotonic()
 
     def _stop_if_interrupted(self) -> None:
@@ -315,14 +321,14 @@ class _Training:
         first = True
         while True:
             # An interrupt may come when a mini-batch has left the stream and has not reached us.
-            before = stream.state_dict()
+            before = {"epoch": stream.epoch, "position": stream.position}
             # None is waited for behind the last: what ends an epoch is one piece.
             may_stop = first or stream.position < len(stream.scheme)
             try:
                 with section(self.profile, "data"), self.interrupted.while_waiting() if may_stop else nullcontext():
                     batch = next(iterator, None)
             except StoppedWaiting:
-                stream.load_state_dict(before)
+                stream.load_state_dict(stream.state_dict() | before)
                 if self.at.train_stream:
                     self._save()
                 self._stop()

@@ -19,8 +19,8 @@ from longsong.training.optimiser import StepStatistics
 
 __all__ = ["Monitors", "indices_digest", "log_audio"]
 
-_SECONDS_BETWEEN_EVENTS = 10.0
-"""Updates go to TensorBoard together: each by itself wakes its thread, which keeps Python from the next update."""
+_SECONDS_BETWEEN_WRITES = 2.0
+"""Updates are written together: after each by itself, code and TensorBoard's thread would have to be woken for it."""
 
 
 def indices_digest(indices: NDArray[np.int64]) -> str:
@@ -75,8 +75,9 @@ class Monitors:
             # Nothing was kept where there was no checkpoint; else all steps up to that update were.
             first = update + 1 if keep_bytes else 0
             self._board = SummaryWriter(str(run), purge_step=first if again else None)
+        self._lines: list[dict[str, Any]] = []
         self._events: list[tuple[int, float, dict[str, float]]] = []
-        self._given = time.monotonic()
+        self._written = time.monotonic()
         self._updates = update
         self._seconds = self._waited = 0.0
 
@@ -108,7 +109,7 @@ class Monitors:
             update=update,
             epoch=epoch,
             examples=len(indices),
-            indices_sha256=indices_digest(indices),
+            indices_sha256=indices,
             train_cost=cost,
             gradient_norm=step.gradient_norm,
             step_norm=step.step_norm,
@@ -136,6 +137,7 @@ class Monitors:
                 "learning_rate": learning_rate,
             },
         )
+        self._write_if_due()
 
     def dev(self, *, epoch: int, update: int, cost: float | None, batches: int, examples: int, best: bool) -> None:
         """Record an evaluation on the dev split; `cost` is None where it is empty."""
@@ -150,12 +152,12 @@ class Monitors:
         )
         if cost is not None:
             self._scalars(update, {"cost/dev": cost})
+        self._write_if_due()
 
     def synced_bytes(self) -> int:
         """Bring all lines to the disk; gives the length of ``metrics.jsonl``."""
-        self._give_events()
+        self._write()
         with os_errors_named(self._path):
-            self._file.flush()
             os.fsync(self._file.fileno())
             return self._file.tell()
 
@@ -167,24 +169,30 @@ class Monitors:
     ) -> None:
         with os_errors_named(self._path):
             try:
-                self._give_events()
+                self._write()
                 self._board.close()
             finally:
                 self._file.close()
 
     def _line(self, **values: Any) -> None:
-        with os_errors_named(self._path):
-            self._file.write(json.dumps(values, allow_nan=False).encode() + b"\n")
+        self._lines.append(values)
 
     def _scalars(self, update: int, values: dict[str, float]) -> None:
         self._events.append((update, time.time(), values))
-        if time.monotonic() - self._given >= _SECONDS_BETWEEN_EVENTS:
-            self._give_events()
 
-    def _give_events(self) -> None:
-        """Give TensorBoard what it does not have yet, an event an update."""
+    def _write_if_due(self) -> None:
+        if time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
+            self._write()
+
+    def _write(self) -> None:
+        """Write what is not written yet: a line and an event an update."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
+        with os_errors_named(self._path):
+            for values in self._lines:
+                self._file.write(json.dumps(values, allow_nan=False, default=indices_digest).encode() + b"\n")
+            self._file.flush()
+        self._lines.clear()
         # Its writer is a thread; what failed there comes up at the next call.
         writer: Any = self._board.file_writer
         with os_errors_named(self._path.with_name("events.out.tfevents")):
@@ -192,4 +200,4 @@ class Monitors:
                 named = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
                 writer.add_summary(Summary(value=named), update, when)
         self._events.clear()
-        self._given = time.monotonic()
+        self._written = time.monotonic()

@@ -78,7 +78,10 @@ class Updater:
         NotFiniteError
             A cost is not finite.
         """
-        costs = [cost for group in groups for cost in self.form.costs(self.parameters, *group)]
+        costs: list[float] = []
+        for group in groups:
+            costs += self.form.costs(self.parameters, *group)
+            del group  # so that its memory is free for the next but one
         if not all(math.isfinite(cost) for cost in costs):
             raise NotFiniteError("the dev cost is not finite")
         return (math.fsum(costs) / len(costs) if costs else None), len(costs)

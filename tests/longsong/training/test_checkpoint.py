@@ -32,11 +32,16 @@ def at_update(update: int, dtype: torch.dtype = torch.float32) -> Checkpoint:
     )
 
 
+def save(folder: Path, checkpoint: Checkpoint, **best: str | None) -> str:
+    best = best or {"best_sha256": checkpoint.best.sha256}
+    return checkpoints.pack(NETWORK, checkpoint, **best).write(folder)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_what_is_saved_is_loaded_bit_for_bit_and_only_the_newest_is_kept(tmp_path, dtype):
     assert checkpoints.load_latest(tmp_path, NETWORK) is None
     for update in (1, 2, 10):
-        checkpoints.save(tmp_path, NETWORK, at_update(update, dtype))
+        save(tmp_path, at_update(update, dtype))
         loaded, saved = checkpoints.load_latest(tmp_path, NETWORK), at_update(update, dtype)
         assert torch.equal(loaded.parameters, saved.parameters)
         assert torch.equal(loaded.mean_square, saved.mean_square)
@@ -49,20 +54,20 @@ def test_what_is_saved_is_loaded_bit_for_bit_and_only_the_newest_is_kept(tmp_pat
 
 
 def test_a_disk_that_fills_up_leaves_the_older_checkpoint(tmp_path, monkeypatch):
-    checkpoints.save(tmp_path, NETWORK, at_update(1))
+    save(tmp_path, at_update(1))
 
     def full(path: Path, obj: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoints, "write_json", full)
     with pytest.raises(SpaceError, match="update-00000002"):
-        checkpoints.save(tmp_path, NETWORK, at_update(2))
+        save(tmp_path, at_update(2))
     assert [path.name for path in tmp_path.iterdir()] == ["update-00000001"]
     assert checkpoints.load_latest(tmp_path, NETWORK).update == 1
 
 
 def test_the_parameters_of_another_network_are_refused_by_name(tmp_path):
-    checkpoints.save(tmp_path, NETWORK, at_update(1))
+    save(tmp_path, at_update(1))
     for model, frame, named in (
         (ModelConfig(hidden=4), 4, r"\(3,\) there and \(4,\) here|there and"),
         (ModelConfig(hidden=3, cell="rnn"), 4, "of another network"),
@@ -73,7 +78,13 @@ def test_the_parameters_of_another_network_are_refused_by_name(tmp_path):
 
 
 def test_best_parameters(tmp_path):
-    digest = checkpoints.save_best(tmp_path, NETWORK, at_update(3).parameters)
+    folder = tmp_path / "checkpoints"
+    digest = save(folder, at_update(3), best_sha256=None)
+    assert torch.equal(checkpoints.load_best(tmp_path, NETWORK, digest), at_update(3).parameters)
+    assert checkpoints.load_latest(folder, NETWORK).best == Best(1, 0.25, digest)
+    # They stay where later ones are no better.
+    assert save(folder, at_update(4), best_sha256=digest) == digest
+    assert checkpoints.load_latest(folder, NETWORK).best == Best(1, 0.25, digest)
     assert torch.equal(checkpoints.load_best(tmp_path, NETWORK, digest), at_update(3).parameters)
     with pytest.raises(CheckpointError, match="sha256"):
         checkpoints.load_best(tmp_path, NETWORK, "0" * 64)

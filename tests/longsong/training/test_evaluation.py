@@ -47,3 +47,30 @@ def test_large_mini_batches_come_one_by_one(shards, monkeypatch):
     for most, expected in ((one - 1, 1), (one, 1), (3 * one, 3)):
         monkeypatch.setattr(evaluation, "BYTES_TOGETHER", most)
         assert max(len(sizes) for _, _, sizes in DevGroups(stream, CPU, torch.float32)) == expected
+
+
+@pytest.mark.parametrize("prefetch", [0, 2])
+def test_what_was_begun_is_given_once(shards, prefetch):
+    begun, alone = streams_of(shards, 32)
+    begun.prefetch = prefetch
+    groups = DevGroups(begun, CPU, torch.float32)
+    for _ in range(2):
+        groups.begin()
+        groups.begin()
+        found = torch.cat([inputs.clone() for inputs, _, _ in groups])
+        expected = [torch.from_numpy(inputs.copy()) for inputs, _ in alone.get_epoch_iterator()]
+        assert torch.equal(found, torch.cat(expected))
+        assert begun.state_dict() == alone.state_dict()
+
+
+def test_what_fails_while_it_is_read_ahead_fails_where_it_is_asked_for(shards, monkeypatch):
+    stream, _ = streams_of(shards, 32)
+    groups = DevGroups(stream, CPU, torch.float32)
+
+    def failing(self, indices):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(type(stream.windows), "read_frames", failing)
+    groups.begin()
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(groups)

@@ -43,13 +43,13 @@ def test_stopped_after_any_update_it_ends_with_the_same_bytes(shards, tmp_path, 
         return update_of(self, inputs, targets)
 
     monkeypatch.setattr(loop.Updater, "update", stopping)
-    save_of, saved = loop.checkpoints.save, []
+    save_of, saved = loop.Saver.save, []
 
-    def saving(folder, network, checkpoint):
-        saved.append(checkpoint.update)
-        save_of(folder, network, checkpoint)
+    def saving(self, at, *, best):
+        saved.append(at.update)
+        save_of(self, at, best=best)
 
-    monkeypatch.setattr(loop.checkpoints, "save", saving)
+    monkeypatch.setattr(loop.Saver, "save", saving)
     run = tmp_path / "run"
     starts = 0
     while True:
