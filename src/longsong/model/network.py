@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
 import numpy as np
@@ -172,6 +173,17 @@ class Network:
         return examples.transpose(0, 1) if self.config.recurrence == "time" else examples
 
     from_steps = to_steps  # swapping two axes undoes itself
+
+    def micro_batches(self, inputs: Tensor, targets: Tensor, rows: int | None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give inputs and targets of some rows after the other, each of shape (steps, rows, frame).
+
+        Rows do not depend on each other: they are examples or, where the recurrence runs over the mini-batch (D01) and
+        examples do, positions of the sequence. None gives all at once.
+        """
+        x, y = self.to_steps(inputs), self.to_steps(targets)
+        rows = rows or x.shape[1]
+        pieces: Iterator[tuple[Tensor, Tensor]] = zip(torch.split(x, rows, 1), torch.split(y, rows, 1), strict=True)
+        return pieces
 
 
 def sum_of_squares(predictions: Tensor, targets: Tensor) -> Tensor:

@@ -20,9 +20,8 @@ class ReferenceGradient:
     network : Network
         The function.
     micro_batch : int or None
-        Rows of a mini-batch computed at once, None for all: examples, or, where the recurrence runs
-        over the mini-batch (D01) and examples depend on each other, positions of the sequence. The
-        pieces' gradients add up to that of the whole; only the order of sums differs.
+        Rows of a mini-batch computed at once, None for all (`Network.micro_batches`). The pieces' gradients add up
+        to that of the whole; only the order of sums differs.
     """
 
     def __init__(self, network: Network, micro_batch: int | None = None) -> None:
@@ -33,8 +32,8 @@ class ReferenceGradient:
         leaf = parameters.detach().requires_grad_()
         cost = 0.0
         with torch.enable_grad():
-            for piece in self._pieces(inputs, targets):
-                share = self._sum(leaf, *piece) / inputs.numel()
+            for total in self._sums(leaf, inputs, targets):
+                share = total / inputs.numel()
                 share.backward()  # type: ignore[no-untyped-call]
                 cost += share.item()
         if leaf.grad is None:
@@ -44,23 +43,15 @@ class ReferenceGradient:
     @torch.no_grad()
     def cost(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> float:
         """Give the cost of a mini-batch."""
-        total = sum(self._sum(parameters, *piece).double().item() for piece in self._pieces(inputs, targets))
-        return total / inputs.numel()
+        return sum(total.double().item() for total in self._sums(parameters, inputs, targets)) / inputs.numel()
 
     def costs(self, parameters: Tensor, inputs: Tensor, targets: Tensor, sizes: Sequence[int]) -> list[float]:
         """Give the costs of several mini-batches, one after the other."""
         parts = zip(torch.split(inputs, list(sizes)), torch.split(targets, list(sizes)), strict=True)
         return [self.cost(parameters, *part) for part in parts]
 
-    def _sum(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Tensor:
-        network = self.network
-        predictions, _ = network.steps(network.named(parameters), network.to_steps(inputs))
-        return sum_of_squares(predictions, network.to_steps(targets))
-
-    def _pieces(self, inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        axis = 0 if self.network.config.recurrence == "time" else 1
-        rows = self.micro_batch or inputs.shape[axis]
-        pieces: Iterator[tuple[Tensor, Tensor]] = zip(
-            torch.split(inputs, rows, axis), torch.split(targets, rows, axis), strict=True
-        )
-        return pieces
+    def _sums(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> Iterator[Tensor]:
+        """Give the sum of squares of each micro-batch."""
+        for x, y in self.network.micro_batches(inputs, targets, self.micro_batch):
+            predictions, _ = self.network.steps(self.network.named(parameters), x)
+            yield sum_of_squares(predictions, y)

@@ -31,7 +31,7 @@ from longsong.training.optimiser import RMSProp
 from longsong.training.outlook import outlook
 from longsong.training.plan import Plan, bytes_on_disk, plan_of
 from longsong.training.preparation import initial_parameters, record_of, starting_point, work_of
-from longsong.training.profiling import ProfiledRMSProp, UpdateProfile, format_profile
+from longsong.training.profiling import UpdateProfile, format_profile
 from longsong.training.record import RunRecord, read_summary
 from longsong.training.saver import Saver
 from longsong.training.splits import Splits
@@ -155,20 +155,18 @@ class _Training:
             self.train_stream.load_state_dict(self.at.train_stream)
             if self.dev_stream is not None:
                 self.dev_stream.load_state_dict(self.at.dev_stream)
-        settings = {
-            "learning_rate": self.at.learning_rate,
-            "decay": record.training.rmsprop_decay,
-            "step_clip": record.training.step_clip,
-        }
-        mean_square = self.at.mean_square.to(self.device, self.dtype)
-        self.optimiser = (
-            RMSProp(mean_square, **settings) if profile is None else ProfiledRMSProp(mean_square, profile, **settings)
+        self.optimiser = RMSProp(
+            self.at.mean_square.to(self.device, self.dtype),
+            learning_rate=self.at.learning_rate,
+            decay=record.training.rmsprop_decay,
+            step_clip=record.training.step_clip,
         )
         self.updater = Updater(
             network,
             self.at.parameters.to(self.device, self.dtype, copy=True),
             self.optimiser,
             make_gradient(network, record.execution, profile),
+            profile,
         )
         self.saver = Saver(run / "checkpoints", network, self.at.best.sha256)
         self.seconds_before, self.started = self.at.training_seconds, time.monotonic()

@@ -7,20 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
 
 from longsong.config import ExecutionConfig
 from longsong.model import Network
 from longsong.model.profile import Profile
 from longsong.training.device import DTYPES
-from longsong.training.optimiser import RMSProp, StepStatistics
+from longsong.training.floor import Kind, measure_floor
 from longsong.training.plan import Plan
 from longsong.units import human_time
 
-__all__ = ["SECTIONS", "ProfiledRMSProp", "UpdateProfile", "format_profile"]
+__all__ = ["SECTIONS", "UpdateProfile", "format_profile"]
 
 SECTIONS = ("data", "input products", "recurrence", "output and cost", "optimiser", "checkpoint")
 """What an update consists of, in its order."""
+
+
+_KINDS: dict[str, Kind] = {"input products": "input", "recurrence": "recurrence", "output and cost": "output"}
+"""Sections that make matrix products, and which of them."""
 
 
 class UpdateProfile(Profile):
@@ -70,27 +73,6 @@ class UpdateProfile(Profile):
         return time.perf_counter() - self._started - self.evaluation_seconds
 
 
-class ProfiledRMSProp(RMSProp):
-    """RMSProp that counts its time to a profile.
-
-    Parameters
-    ----------
-    mean_square : Tensor, shape (size,)
-    profile : Profile
-    settings
-        As for `RMSProp`.
-    """
-
-    def __init__(self, mean_square: Tensor, profile: Profile, **settings: float) -> None:
-        super().__init__(mean_square, **settings)
-        self._profile = profile
-
-    def step(self, parameters: Tensor, gradient: Tensor) -> StepStatistics:
-        """Make a step, as `RMSProp.step`."""
-        with self._profile.section("optimiser"):
-            return super().step(parameters, gradient)
-
-
 def format_profile(profile: UpdateProfile, network: Network, execution: ExecutionConfig, plan: Plan) -> str:
     """Give where the time went as a table; measures what the matrix products alone take, which takes a few updates.
 
@@ -119,16 +101,10 @@ def format_profile(profile: UpdateProfile, network: Network, execution: Executio
 
 def _floor(network: Network, execution: ExecutionConfig, plan: Plan, examples: float) -> dict[str, float]:
     """Give the seconds that matrix products take by section, and in all, for an update on so many examples."""
-    from longsong.training.floor import measure_floor
-
     dtype, device = DTYPES[execution.precision], torch.device(execution.device)
     measured = measure_floor(network, plan.steps, plan.micro_batch, dtype, device=device)
     # The last mini-batch of an epoch is shorter: its products are taken to be so too.
     full = plan.rows if network.config.recurrence == "time" else plan.steps
     times = plan.rows / plan.micro_batch * examples / full
-    floor = {
-        "input products": times * measured["input"],
-        "recurrence": times * measured["recurrence"],
-        "output and cost": times * measured["output"],
-    }
+    floor = {name: times * measured[kind] for name, kind in _KINDS.items()}
     return floor | {"in all": sum(floor.values())}

@@ -10,6 +10,7 @@ from torch import Tensor
 from longsong.errors import NotFiniteError
 from longsong.model import Network
 from longsong.model.gradient import CostGradient
+from longsong.model.profile import Profile, section
 from longsong.training.optimiser import RMSProp, StepStatistics
 
 __all__ = ["Updater"]
@@ -30,10 +31,20 @@ class Updater:
         Its running mean of squares belongs to `parameters`.
     form : CostGradient
         What computes cost and gradient.
+    profile : Profile, optional
+        Is told what the optimiser takes.
     """
 
-    def __init__(self, network: Network, parameters: Tensor, optimiser: RMSProp, form: CostGradient) -> None:
+    def __init__(
+        self,
+        network: Network,
+        parameters: Tensor,
+        optimiser: RMSProp,
+        form: CostGradient,
+        profile: Profile | None = None,
+    ) -> None:
         self.network, self.parameters, self.optimiser, self.form = network, parameters.detach(), optimiser, form
+        self._profile = profile
 
     def gradient(self, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         """Give the cost of a mini-batch, and its gradient, shape (network.size,)."""
@@ -56,7 +67,8 @@ class Updater:
         cost, gradient = self.gradient(inputs, targets)
         if not math.isfinite(cost):
             raise NotFiniteError(f"the train cost is {cost}")
-        return cost, self.optimiser.step(self.parameters, gradient)
+        with section(self._profile, "optimiser"):
+            return cost, self.optimiser.step(self.parameters, gradient)
 
     def cost(self, inputs: Tensor, targets: Tensor) -> float:
         """Give the cost of a mini-batch: the mean over every element of (prediction - target)^2."""

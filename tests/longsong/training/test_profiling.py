@@ -13,9 +13,10 @@ import longsong
 from longsong.config import ExecutionConfig, ModelConfig
 from longsong.errors import NotFiniteError
 from longsong.model import Network
-from longsong.training import floor, loop
+from longsong.model.reference import ReferenceGradient
+from longsong.training import loop, profiling
 from longsong.training.plan import Plan
-from longsong.training.profiling import SECTIONS, ProfiledRMSProp, UpdateProfile, format_profile
+from longsong.training.profiling import SECTIONS, UpdateProfile, format_profile
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_the_table(clock, monkeypatch):
         assert (steps, rows, dtype) == (5, 4, torch.float32)
         return {"input": 1.0, "recurrence": 0.5, "output": 0.25}
 
-    monkeypatch.setattr(floor, "measure_floor", measured)
+    monkeypatch.setattr(profiling, "measure_floor", measured)
     table = format_profile(profile, network, ExecutionConfig(device="cpu"), Plan(8, 5, 4, 5, {}))
     rows = {line[:32].strip(): line[32:].split() for line in table.splitlines()[1:-1]}
     # Two pieces of four rows for eight examples, and there were four of them on average.
@@ -77,12 +78,15 @@ def test_the_table(clock, monkeypatch):
 
 
 def test_the_optimiser_is_timed_and_does_the_same(clock):
-    gradient, settings = torch.linspace(-1, 1, 9), {"learning_rate": 0.1, "decay": 0.9, "step_clip": 1.0}
-    profile = UpdateProfile()
-    timed, plain = torch.zeros(9), torch.zeros(9)
-    ProfiledRMSProp(torch.zeros(9), profile, **settings).step(timed, gradient)
-    loop.RMSProp(torch.zeros(9), **settings).step(plain, gradient)
-    assert torch.equal(timed, plain)
+    network = Network(ModelConfig(hidden=3), 4)
+    inputs = torch.linspace(-1, 1, 40).view(2, 5, 4)
+    profile, ends = UpdateProfile(), []
+    for seen in (profile, None):
+        parameters = network.initial_parameters(1).float()
+        optimiser = loop.RMSProp(torch.zeros_like(parameters), learning_rate=0.1, decay=0.9, step_clip=1.0)
+        loop.Updater(network, parameters, optimiser, ReferenceGradient(network), seen).update(inputs, -inputs)
+        ends.append(parameters)
+    assert torch.equal(*ends)
     assert list(profile.seconds) == ["optimiser"]
 
 

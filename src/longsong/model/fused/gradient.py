@@ -107,7 +107,7 @@ class FusedGradient:
         gradient = self.network.named(flat)
         total = 0.0
         with self._products.active():
-            for x, y in self._micro_batches(inputs, targets):
+            for x, y in self.network.micro_batches(inputs, targets, self.micro_batch):
                 total += self._add_gradient(p, gradient, x, y)
         flat.mul_(2 / inputs.numel())
         return total / inputs.numel(), flat
@@ -119,7 +119,7 @@ class FusedGradient:
         workspace, p = self._memory(parameters), self.network.named(parameters)
         total = 0.0
         with self._products.active():
-            for x, y in self._micro_batches(inputs, targets):
+            for x, y in self.network.micro_batches(inputs, targets, self.micro_batch):
                 for some, top in self._run(p, x, self._initial(p, x.shape[1])):
                     total += self._frames.cost(p, top[1:], y[some], workspace)
         return total / inputs.numel()
@@ -166,13 +166,6 @@ class FusedGradient:
         if not self._workspace.fits(like):
             self._workspace = Workspace(like)
         return self._workspace
-
-    def _micro_batches(self, inputs: Tensor, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give inputs and targets of some rows after the other, each of shape (steps, rows, frame)."""
-        x, y = self.network.to_steps(inputs), self.network.to_steps(targets)
-        rows = self.micro_batch or x.shape[1]
-        pieces: Iterator[tuple[Tensor, Tensor]] = zip(torch.split(x, rows, 1), torch.split(y, rows, 1), strict=True)
-        return pieces
 
     def _initial(self, p: Parameters, rows: int) -> State:
         return [[p[name].expand(rows, -1) for name in layer.states] for layer in self._layers]

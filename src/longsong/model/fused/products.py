@@ -36,14 +36,14 @@ class Products:
 class Bfloat16Products(Products):
     """Products of float32 numbers that are rounded to bfloat16 first; their sums are float32.
 
-    oneDNN makes them where the processor has instructions for it (`has_bfloat16`). Elsewhere operands are rounded here
-    and multiplied as float32: that gives the same products, since those of two bfloat16 numbers are float32 numbers,
-    and takes longer than float32 itself (``docs/decisions/011``).
+    On a CPU oneDNN makes them where the processor has instructions for it (`has_bfloat16`). Elsewhere, and on other
+    devices, operands are rounded here and multiplied as float32: that gives the same products, since those of two
+    bfloat16 numbers are float32 numbers, and takes longer than float32 itself (``docs/decisions/011``).
 
     Parameters
     ----------
     native : bool or None
-        Leave the rounding to oneDNN; None where the processor has the instructions.
+        Leave the rounding of operands on the CPU to oneDNN; None where the processor has the instructions.
     """
 
     def __init__(self, native: bool | None = None) -> None:
@@ -66,7 +66,8 @@ class Bfloat16Products(Products):
         return _medium_precision() if self.native else nullcontext()
 
     def _rounded(self, operand: Tensor) -> Tensor:
-        return operand if self.native else operand.to(torch.bfloat16).to(operand.dtype)
+        left = self.native and operand.device.type == "cpu"  # oneDNN has no part in products elsewhere
+        return operand if left else operand.to(torch.bfloat16).to(operand.dtype)
 
 
 @contextmanager

@@ -94,3 +94,14 @@ def test_instructions_are_seen_by_the_processors_flags(flags, can, tmp_path, mon
     monkeypatch.setattr(module, "Path", lambda path: cpuinfo if path == "/proc/cpuinfo" else Path(path))
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     assert has_bfloat16.__wrapped__() is can
+
+
+def test_operands_on_another_device_are_rounded_here_whatever_the_processor_has(monkeypatch):
+    given = []
+    monkeypatch.setattr(torch, "mm", lambda a, b, out: given.extend((a, b)))
+    here, elsewhere = torch.ones(2, 2), torch.ones(2, 2, device="meta")
+    for operand in (here, elsewhere):
+        Bfloat16Products(native=True).multiply(operand, operand, torch.empty_like(operand))
+    assert given[0] is here
+    assert given[2] is not elsewhere
+    assert given[2].dtype == torch.float32
