@@ -129,17 +129,14 @@ def _config(request: Mapping[str, Any]) -> Any:
 
 def _plan(config: Any) -> Any:
     """Give the plan that the trainer is about to make."""
-    import torch
-
     from longsong.model import Network
-    from longsong.training.plan import make_plan
+    from longsong.training.plan import plan_of
     from longsong.training.preparation import record_of, work_of
     from longsong.training.splits import Splits
 
     splits, network = Splits.open(config.shards, config.data), Network(config.model, config.data.frame)
-    execution = record_of(config, splits, network, sys.argv).execution
-    work = work_of(splits, config.training.epochs)
-    return make_plan(splits.data, network, execution, work, torch.device("cpu"), execution.memory)
+    record = record_of(config, splits, network, sys.argv)
+    return plan_of(record.data, network, record.execution, work_of(splits, config.training.epochs))
 
 
 def _peak_bytes() -> int:
