@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -14,11 +14,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import streams
-from longsong.config import CacheConfig, Device, choice, samples_in, whole
+from longsong.config import CacheConfig, Device, Elementwise, choice, samples_in, whole
 from longsong.errors import AudioError, ConfigError, RunError
 from longsong.generated import GENERATED_SECONDS, Generated
 from longsong.generation import generate_carry, generate_post, render
 from longsong.model import Network
+from longsong.model.fused import compiled_available
 from longsong.places import find_shards
 from longsong.training import checkpoint as checkpoints
 from longsong.training.device import DTYPES, find_device
@@ -32,7 +33,10 @@ __all__ = ["Mode", "Run", "Seed", "Which", "load_run"]
 Mode = Literal["post", "carry"]
 Which = Literal["best", "last"]
 
-_MODES: dict[Mode, Callable[..., torch.Tensor]] = {"post": generate_post, "carry": generate_carry}
+_MODES: dict[Mode, Callable[..., Iterator[torch.Tensor]]] = {"post": generate_post, "carry": generate_carry}
+
+_STEPS_WORTH_COMPILING = 20_000
+"""Steps of a generation from which on compiled loops gain more than the two seconds they take to make."""
 
 
 @dataclass(frozen=True)
@@ -216,15 +220,16 @@ class Run:
         samples = samples_in(seconds, song["sample_rate"])
         iterations = ceil(samples / frame)
         started = time.monotonic()
-        frames = _MODES[mode](
+        pieces = _MODES[mode](
             self.network,
             self.parameters,
-            torch.from_numpy(seed.frames.copy()).to(self.parameters),
+            torch.from_numpy(seed.frames.copy()).to(self.parameters)[None],
             iterations,
-            None if on_samples is None else lambda done: on_samples(min(done * frame, samples)),
+            elementwise=_elementwise(self.device, iterations + len(seed.frames)),
+            on_frames=None if on_samples is None else lambda done: on_samples(min(int(done * frame), samples)),
         )
         rendered, level = render(
-            frames.cpu().numpy(),
+            torch.cat([piece[:, -1, 0] for piece in pieces]).cpu().numpy(),
             samples,
             scale=song["scale"],
             offset=song["offset"],
@@ -249,6 +254,13 @@ class Run:
             "notes": level.notes(),
         }
         return Generated(rendered, level, record)
+
+
+def _elementwise(device: torch.device, steps: int) -> Elementwise:
+    """Choose how what is no matrix product is done in so many steps."""
+    # Asked in this order: to know whether compiled loops can be had takes the time and memory of loading the compiler.
+    worth = device.type == "cpu" and steps > _STEPS_WORTH_COMPILING
+    return "compiled" if worth and compiled_available() is None else "plain"
 
 
 def load_run(folder: Path | str, *, which: Which = "best", device: Device | None = None) -> Run:

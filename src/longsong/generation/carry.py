@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-import torch
 from torch import Tensor
 
+from longsong.config import Elementwise
+from longsong.generation.kept import ITERATIONS, Kept
 from longsong.model import Network
+from longsong.model.fused import Products, Stepper
 
 __all__ = ["generate_carry"]
 
 
-@torch.no_grad()
 def generate_carry(
     network: Network,
     parameters: Tensor,
-    seed: Tensor,
+    seeds: Tensor,
     frames: int,
-    on_frames: Callable[[int], None] | None = None,
-) -> Tensor:
+    *,
+    products: Products | None = None,
+    elementwise: Elementwise = "plain",
+    on_frames: Callable[[float], object] | None = None,
+) -> Iterator[Tensor]:
     """Generate frames one by one, the recurrent state carried along (not the post's way).
 
-    The seed is run through once; the prediction of its last step is the first frame, which is fed back
-    with the state that the seed left behind, and so on.
+    A seed is run through once; the prediction of its last step is the first frame, which is fed back with the state
+    that the seed left behind, and so on. A seed may be of any length.
 
-    Parameters and return value are those of `longsong.generation.post.generate_post`.
+    Parameters are those of `longsong.generation.post.generate_post`.
+
+    Yields
+    ------
+    Tensor, shape (some, 1, seeds, frame)
     """
-    p = network.named(parameters)
-    generated = seed.new_empty(frames, seed.shape[1])
-    predictions, states = network.steps(p, seed[:, None])
-    x = predictions[-1]
-    for index in range(frames):
-        generated[index] = x[0]
-        if index + 1 < frames:
-            x, states = network.step(p, x, states)
-        if on_frames is not None and index % 64 == 63:
-            on_frames(index + 1)
-    return generated
+    many, seq, _ = seeds.shape
+    products = products or Products()
+    stepper = Stepper(network, parameters, many, many, products=products, elementwise=elementwise)
+    kept = Kept(stepper, 1, many)
+    with products.active():
+        for t in range(seq):
+            stepper.feed(seeds[:, t], 0)
+            stepper.advance(many, 0)
+    made = 0
+    while made < frames:
+        with products.active():
+            for iteration in range(made, min(made + ITERATIONS, frames)):
+                if iteration:
+                    stepper.feed_back(0, 0, many)
+                    stepper.advance(many, 0)
+                kept.keep(iteration, 0, stepper.top)
+            made = iteration + 1
+            done = kept.give(made, rest=True)
+        if on_frames is not None:
+            on_frames(made)
+        if done is not None:
+            yield done

@@ -2,68 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-import torch
 from torch import Tensor
 
+from longsong.config import Elementwise
+from longsong.generation.kept import Kept
 from longsong.model import Network
+from longsong.model.fused import Products, Stepper
 
 __all__ = ["generate_post"]
 
+_BETWEEN_REPORTS = 64  # fronts
 
-@torch.no_grad()
+
 def generate_post(
     network: Network,
     parameters: Tensor,
-    seed: Tensor,
+    seeds: Tensor,
     frames: int,
-    on_frames: Callable[[int], None] | None = None,
-) -> Tensor:
+    *,
+    last: int = 1,
+    products: Products | None = None,
+    elementwise: Elementwise = "plain",
+    on_frames: Callable[[float], object] | None = None,
+) -> Iterator[Tensor]:
     """Generate frames as the post describes (P12 to P14), on a wavefront.
 
-    Iteration k predicts a whole sequence, from the initial state, out of the sequence that iteration
-    k - 1 predicted (the seed, for the first), and gives its last frame. Step t of iteration k needs
-    step t - 1 of iteration k and the prediction of step t of iteration k - 1, and nothing else; so all
-    steps with the same k + t are computed at once: `frames` + seq - 1 steps of up to seq rows, in place
-    of `frames` x seq steps of one row, and the same numbers.
+    Iteration k predicts a whole sequence, from the initial state, out of the sequence that iteration k - 1 predicted
+    (the seed, for the first), and gives its last frame. Step t of iteration k needs step t - 1 of iteration k and the
+    prediction of step t of iteration k - 1, and nothing else; so all steps with the same k + t are computed at once:
+    `frames` + seq - 1 steps of up to seq rows, in place of `frames` x seq steps of one row, and the same numbers. An
+    iteration's state keeps its place from its first step to its last, and only iterations under way are in memory.
 
     Parameters
     ----------
     network : Network
     parameters : Tensor, shape (network.size,)
-    seed : Tensor, shape (seq, frame)
-        The sequence to begin with; it is not in the output (P13).
+    seeds : Tensor, shape (seeds, seq, frame)
+        Sequences to begin with, each generated from by itself; they are not in the output (P13).
     frames : int
-        How many to generate.
+        How many to generate from each; 1 or more.
+    last : int
+        How many of the last frames of each predicted sequence to give; from 1 to seq.
+    products : Products, optional
+        How matrices are multiplied.
+    elementwise : {'compiled', 'plain'}
+        How the rest is done.
     on_frames : callable or None
-        Called with the number of frames that are done, now and then.
+        Called with how many frames' worth of the work is done, now and then.
 
-    Returns
-    -------
-    Tensor, shape (frames, frame)
+    Yields
+    ------
+    Tensor, shape (some, last, seeds, frame)
+        Of the next iterations the last frames, in the order of time.
     """
-    p = network.named(parameters)
+    many, seq, frame = seeds.shape
     if network.config.recurrence == "batch":
-        # One example is one step there (D01): positions do not see each other, and only the last is kept.
-        seed = seed[-1:]
-    seq = seed.shape[0]
-    generated = seed.new_empty(frames, seed.shape[1])
-    # Row t is position t of the sequence: what it is fed next, and the state that it begins from (that of
-    # position t - 1 of the same iteration; row 0 always has the initial one, row seq is never read).
-    feed = seed.clone()
-    states = [tuple(part.clone() for part in state) for state in network.initial_states(p, seq + 1)]
+        # One example is one step there (D01): positions do not see each other, as seeds do not.
+        many, seq = many * last, 1
+        seeds = seeds[:, -last:].transpose(0, 1).reshape(many, 1, frame)
+    positions = min(last, seq)
+    most = min(seq, frames)
+    # When all rows were used, those under way, at most half of them, move to the beginning.
+    capacity = (2 * most + 2) * many
+    products = products or Products()
+    stepper = Stepper(network, parameters, most * many, capacity, products=products, elementwise=elementwise)
+    kept = Kept(stepper, positions, many)
+    base = worked = 0  # the iteration in the first row; steps made, of all iterations
     for front in range(frames + seq - 1):
-        first, last = max(0, front - frames + 1), min(seq, front + 1)
-        rows = [tuple(part[first:last] for part in state) for state in states]
-        predictions, after = network.step(p, feed[first:last], rows)
-        feed[first:last] = predictions
-        for state, new in zip(states, after, strict=True):
-            for part, new_part in zip(state, new, strict=True):
-                part[first + 1 : last + 1] = new_part
-        done = front - seq + 2
-        if done > 0:
-            generated[done - 1] = feed[seq - 1]
-            if on_frames is not None and done % 64 == 0:
-                on_frames(done)
-    return generated
+        first, stop = max(0, front - seq + 1), min(frames, front + 1)
+        if (stop - base) * many > capacity:
+            # The one that has ended just now is what the first is fed from.
+            stepper.move((first - 1 - base) * many, (stop - 1 - base) * many)
+            base = first - 1
+        at, rows = (first - base) * many, (stop - first) * many
+        with products.active():
+            if front < seq:
+                stepper.feed(seeds[:, front], 0)
+                stepper.feed_back(at, many, rows)
+            else:
+                stepper.feed_back(at - many, 0, rows)
+            stepper.advance(rows, at)
+            for position in range(positions):
+                iteration = front - seq + positions - position
+                if 0 <= iteration < frames:
+                    row = (iteration - base) * many
+                    kept.keep(iteration, position, stepper.top[row : row + many])
+            done = kept.give(front - seq + 2, rest=front == frames + seq - 2)
+        worked += stop - first
+        if on_frames is not None and front % _BETWEEN_REPORTS == _BETWEEN_REPORTS - 1:
+            on_frames(worked / seq)
+        if done is not None:
+            yield done.view(len(done), last, -1, frame)

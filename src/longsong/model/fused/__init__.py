@@ -4,5 +4,14 @@ from longsong.model.fused.function import recurrence
 from longsong.model.fused.gradient import FusedGradient
 from longsong.model.fused.openmp import compiled_available
 from longsong.model.fused.products import Bfloat16Products, Products, has_bfloat16
+from longsong.model.fused.stepper import Stepper
 
-__all__ = ["Bfloat16Products", "FusedGradient", "Products", "compiled_available", "has_bfloat16", "recurrence"]
+__all__ = [
+    "Bfloat16Products",
+    "FusedGradient",
+    "Products",
+    "Stepper",
+    "compiled_available",
+    "has_bfloat16",
+    "recurrence",
+]

@@ -12,7 +12,8 @@ __all__ = ["gru_loops"]
 def gru_loops(kit: Kit) -> dict[str, Any]:
     """Make the loops of a gated recurrent unit; `longsong.model.fused.plain` has the same in torch.
 
-    Buffers, in order: gates, candidate, product, h, d_h, d_product, as in `longsong.model.fused.gru`.
+    Buffers, in order: gates, candidate, product, h, d_h, d_product, as in `longsong.model.fused.gru`; of the steps
+    sums, h, product, as in `longsong.model.fused.steps`.
     """
     from numba import njit
 
@@ -89,7 +90,26 @@ def gru_loops(kit: Kit) -> dict[str, Any]:
             n[2],
         )
 
+    @njit(**options)
+    def update_in_place(sums, states, hidden):  # type: ignore[no-untyped-def]
+        for row in range(len(sums)):
+            s, h = sums[row], states[row]
+            for i in range(hidden):
+                h[i] += s[i] * (tanh(s[2 * hidden + i]) - h[i])
+
+    @loop
+    def run_step_reset(n):  # type: ignore[no-untyped-def]
+        a, b = rows_of(n)
+        reset(part(n, 0, 0, a, b, 3), part(n, 1, 0, a, b, 1), part(n, 2, 0, a, b, 1), n[2])
+
+    @loop
+    def run_step_update(n):  # type: ignore[no-untyped-def]
+        a, b = rows_of(n)
+        update_in_place(part(n, 0, 0, a, b, 3), part(n, 1, 0, a, b, 1), n[2])
+
     return {
+        "step_reset": run_step_reset,
+        "step_update": run_step_update,
         "reset": run_reset,
         "update": run_update,
         "back_update": run_back_update,

@@ -84,17 +84,34 @@ class Team:
         self._buffers = list(buffers)
         addresses = [0 if buffer is None else buffer.data_ptr() for buffer in buffers]
         self._numbers = np.array([0, rows, width, *addresses], dtype=np.int64)
-        self._loops, self._run = loops, library.GOMP_parallel
-        self.threads = min(torch.get_num_threads(), rows)
+        self._loops, self._parallel = loops, library.GOMP_parallel
+        self._where = self._numbers.ctypes.data
+        self._addresses = {name: loop.address for name, loop in loops.items()}
+        self._most = torch.get_num_threads()
+        self.threads = min(self._most, rows)
+
+    def place(self, buffer: int, row: int) -> None:
+        """Have the loops begin at another row of a buffer of shape (rows, columns)."""
+        tensor = self._buffers[buffer]
+        if tensor is not None:
+            self._numbers[3 + buffer] = tensor.data_ptr() + row * tensor.stride(0) * tensor.element_size()
+
+    def resize(self, rows: int) -> None:
+        """Have the loops run over another number of rows."""
+        self._numbers[1] = rows
+        self.threads = min(self._most, rows)
+
+    def run(self, name: str) -> None:
+        """Run one of the loops over step 0."""
+        self._parallel(self._addresses[name], self._where, self.threads, 0)
 
     def loop(self, name: str) -> Loop:
         """Give one of the loops."""
-        numbers, run, threads = self._numbers, self._run, self.threads
-        address, where = self._loops[name].address, numbers.ctypes.data
-        alive = self._buffers, self._loops  # as long as the loop is
+        numbers, run = self._numbers, self._parallel
+        address, where = self._addresses[name], self._where
 
-        def each(step: int, _alive: object = alive) -> None:
+        def each(step: int) -> None:
             numbers[0] = step
-            run(address, where, threads, 0)
+            run(address, where, self.threads, 0)  # `self` keeps buffers and loops as long as there is a loop
 
         return each

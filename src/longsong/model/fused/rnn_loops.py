@@ -12,7 +12,8 @@ __all__ = ["rnn_loops"]
 def rnn_loops(kit: Kit) -> dict[str, Any]:
     """Make the loops of a simple recurrent unit; `longsong.model.fused.plain` has the same in torch.
 
-    Buffers, in order: linear, h, d_h, as in `longsong.model.fused.rnn`.
+    Buffers, in order: linear, h, d_h, as in `longsong.model.fused.rnn`; of a step sums and h, as in
+    `longsong.model.fused.steps`.
     """
     from numba import njit
 
@@ -43,4 +44,9 @@ def rnn_loops(kit: Kit) -> dict[str, Any]:
         t, (a, b) = n[0], rows_of(n)
         back(part(n, 0, t, a, b, 1), part(n, 1, t + 1, a, b, 1), part(n, 2, t + 1, a, b, 1), n[2])
 
-    return {"advance": run_advance, "back": run_back}
+    @loop
+    def run_step(n):  # type: ignore[no-untyped-def]
+        a, b = rows_of(n)
+        advance(part(n, 0, 0, a, b, 1), part(n, 1, 0, a, b, 1), n[2])
+
+    return {"step": run_step, "advance": run_advance, "back": run_back}
