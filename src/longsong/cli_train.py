@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import get_args
+from typing import Any, get_args
 
 from longsong.arguments import add_cache, add_place, command_words, local, section, size
 from longsong.config import (
@@ -66,7 +66,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add("--start-from", type=local, metavar="RUN", help="begin with the best parameters of another run")
     add("--as-coded", choices=("recurrence",), action="append", default=[], help="do this as the 2016 code did (D01)")
     add("--device", choices=get_args(Device), default=execution.device, help="default: %(default)s")
-    add("--precision", choices=get_args(Precision), default=execution.precision, help="default: %(default)s")
+    add("--precision", choices=get_args(Precision), help=f"default: {execution.precision}")
     add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
     _add_form(parser)
     add("--memory", type=size, metavar="SIZE", help="to stay below, such as 6GiB (default: 3/4 of what is free)")
@@ -76,13 +76,12 @@ def add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_form(parser: argparse.ArgumentParser) -> None:
-    add, form = parser.add_argument, ExecutionConfig().form
+    add = parser.add_argument
     add(
         "--recurrence",
         dest="form",
         choices=get_args(Form),
-        default=form,
-        help="the fast form, or the reference cells (default: %(default)s)",
+        help=f"the fast form, or the reference cells (default: {ExecutionConfig().form})",
     )
     add("--micro-batch", type=int, metavar="N", help="rows computed at once (default: as many as memory holds)")
     add("--segment", type=int, metavar="N", help="steps whose states are in memory at once (default: what it holds)")
@@ -92,12 +91,15 @@ def train(a: argparse.Namespace) -> None:
     """Train a run, or go on with it."""
     from longsong.training import train
 
+    # What is asked for in words is refused where a run was started otherwise, also where it is the default.
+    given = {name: value for name in ("precision", "form") if (value := getattr(a, name)) is not None}
     config = RunConfig(
         shards=a.shards,
         data=section(DataConfig, a),
         model=section(ModelConfig, a, recurrence="batch" if "recurrence" in a.as_coded else "time"),
         training=section(TrainingConfig, a, start_from=None if a.start_from is None else str(a.start_from)),
-        execution=section(ExecutionConfig, a, elementwise=None),
+        execution=section(ExecutionConfig, a, elementwise=None, **(_defaults() | given)),
+        given=frozenset(given),
         out=a.out,
         cache=CacheConfig(a.cache, a.cache_bytes),
     )
@@ -116,7 +118,14 @@ def parity(a: argparse.Namespace) -> int:
     """Compare with numbers of the original stack; gives the exit status."""
     from longsong.experiments.parity import format_parity, measure_parity
 
-    execution = ExecutionConfig(form=a.form, micro_batch=a.micro_batch, segment=a.segment)
+    form = a.form or _defaults()["form"]
+    execution = ExecutionConfig(form=form, micro_batch=a.micro_batch, segment=a.segment)
     results = [measure_parity(path, execution) for path in a.files]
     print(format_parity(results, tensors=a.tensors))
     return 0 if all(result.passes for result in results) else _FAILED
+
+
+def _defaults() -> dict[str, Any]:
+    """Give the settings whose options have no default, so that it can be told whether they were given."""
+    execution = ExecutionConfig()
+    return {"precision": execution.precision, "form": execution.form}

@@ -327,6 +327,9 @@ class RunConfig:
         The run's folder; None for ``runs/`` and `name`.
     cache : CacheConfig
         Where shards of a URL are kept.
+    given : frozenset of str
+        Settings of `execution` that are asked for although they may be the default: a run that was started with
+        others does not go on.
     """
 
     shards: Path | str
@@ -336,6 +339,7 @@ class RunConfig:
     execution: ExecutionConfig = field(default_factory=ExecutionConfig)
     out: Path | None = None
     cache: CacheConfig = field(default_factory=CacheConfig)
+    given: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:

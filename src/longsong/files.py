@@ -19,8 +19,10 @@ from typing import Any
 from longsong.errors import RunError, SpaceError
 
 __all__ = [
+    "is_part",
     "os_errors_named",
     "read_json",
+    "remove_parts",
     "require_writable",
     "sha256_of",
     "sync_folder",
@@ -68,6 +70,18 @@ def write_bytes(path: Path, content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # renamed by now, or never made
             beside.unlink()
+
+
+def is_part(path: Path) -> bool:
+    """Say whether a file, by its name, was being written beside another when its process was killed."""
+    return path.name.startswith(".") and path.name.endswith(".part")
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove such files; only where no other process writes into the folder."""
+    for path in folder.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def require_writable(folder: Path) -> None:

@@ -11,13 +11,15 @@ _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
 def human_time(seconds: float) -> str:
-    """Give a duration as ``9.2 s``, ``2 min 5 s`` or ``3 h 1 min``.
+    """Give a duration as ``4.1 ms``, ``9.2 s``, ``2 min 5 s`` or ``3 h 1 min``.
 
     Parameters
     ----------
     seconds : float
         A duration, in seconds.
     """
+    if 0 < seconds < 0.0995:
+        return f"{1000 * seconds:.2g} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)

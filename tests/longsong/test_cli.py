@@ -122,7 +122,7 @@ def test_a_run_says_what_it_takes_and_how_it_is_computed(shards, tmp_path, capsy
         run = tmp_path / named.partition(" ")[0]
         assert main([str(word) for word in [*words, *options, "--out", run]]) == 0
         said = capsys.readouterr().err.splitlines()
-        assert re.fullmatch(r"this configuration: [\d.,]+ [MG]iB.*, about [\d.]+ s an update", said[0])
+        assert re.fullmatch(r"this configuration: [\d.,]+ [MG]iB.*, about [\d.]+ m?s an update", said[0])
         assert named in said[1]
         assert said[1].endswith("the same seed gives the same bytes on this machine with as many threads")
         if "--segment" in options:

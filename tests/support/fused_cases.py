@@ -88,6 +88,18 @@ class Case:
                 part.add_(shift)
         return parameters
 
+    def closed(self, bias: float) -> Tensor:
+        """Draw parameters with a bias added for every unit of every gate."""
+        parameters = self.parameters()
+        for name, part in self.network.named(parameters).items():
+            if name.endswith(".b") and "fork_gates" in name:
+                part.add_(bias)
+            elif name.endswith(".b") and self.cell == "lstm" and name.startswith("linear"):
+                into, keep, _, out = part.chunk(4)
+                for gate in (into, keep, out):
+                    gate.add_(bias)
+        return parameters
+
     def initial(self) -> Tensor:
         """Draw parameters as a training begins with, of widths from 0.04 to 1 / sqrt(hidden)."""
         widest = max(0.04, self.hidden**-0.5)

@@ -149,7 +149,9 @@ def standing_bytes(
     # Of the dev split two groups at once, or as many mini-batches as of the train split.
     sizes = [_held(data, work.train, ahead, 0), _held(data, work.dev, ahead, 2 * BYTES_TOGETHER)]
     if dtype != torch.float32:
+        # What is read is turned into the other type: a mini-batch of the train split, and each group of the dev split.
         sizes.append(mini_batch_bytes(data.frame, data.seq, min(data.batch, work.train)) * dtype.itemsize // 4)
+        sizes.append(sizes[1] * (dtype.itemsize - 4) // 4)
     compiles = execution.elementwise == "compiled"
     compiles = compiles or work.epochs * work.train * data.frame * data.seq >= Blocks.compile_after
     process = resident_bytes() + _LIBRARIES

@@ -34,9 +34,11 @@ class Interrupts:
 
     @contextmanager
     def while_waiting(self) -> Iterator[None]:
-        """Have the first interrupt raise StoppedWaiting at once, in this block."""
+        """Have the first interrupt raise StoppedWaiting at once, in this block or, if it came before, at its begin."""
         self._waiting = True
         try:
+            if self._flag.is_set():
+                raise StoppedWaiting("stopped before data were waited for; the same command goes on from there")
             yield
         finally:
             self._waiting = False

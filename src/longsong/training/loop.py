@@ -33,6 +33,7 @@ from longsong.training.plan import Plan, bytes_on_disk, plan_of
 from longsong.training.preparation import initial_parameters, record_of, starting_point, work_of
 from longsong.training.profiling import UpdateProfile, format_profile
 from longsong.training.record import RunRecord, read_summary
+from longsong.training.run_lock import only_here
 from longsong.training.saver import Saver
 from longsong.training.splits import Splits
 from longsong.training.summary import summarise
@@ -91,7 +92,8 @@ def train(
     torch.set_num_threads(record.execution.threads or available_threads())
     # Before anything is held that it speaks of.
     plan = plan_of(record.data, network, record.execution, work_of(splits, config.training.epochs))
-    if not has_checkpoint(run / "checkpoints"):
+    new = not has_checkpoint(run / "checkpoints")
+    if new:
         if config.training.start_from is not None:
             initial_parameters(record, network)  # refused here, before anything is written
         # Now, and not only when a sample is read that was altered: a new run begins on a whole song, or not at all.
@@ -101,16 +103,18 @@ def train(
         require_space(run, bytes_on_disk(network.size, DTYPES[record.execution.precision].itemsize))
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
-        record.write(run)
-    seen = UpdateProfile() if profile else None
-    training = _Training(run, record, splits, network, plan, seen, quiet=quiet, label=label)
-    fetching.progress = training.progress
-    try:
-        training.complete()
-    finally:
-        del training  # what is measured now needs memory too
-        if seen is not None and seen.updates:
-            print(format_profile(seen, network, record.execution, plan), file=sys.stderr)
+    with only_here(run):
+        if new:
+            record.write(run)
+        seen = UpdateProfile() if profile else None
+        training = _Training(run, record, splits, network, plan, seen, quiet=quiet, label=label)
+        fetching.progress = training.progress
+        try:
+            training.complete()
+        finally:
+            del training  # what is measured now needs memory too
+            if seen is not None and seen.updates:
+                print(format_profile(seen, network, record.execution, plan), file=sys.stderr)
     return run
 
 
@@ -198,9 +202,10 @@ class _Training:
                     self._epoch()
             except NotFiniteError as error:
                 training = self.record.training
+                kept = "; the last good checkpoint is kept" if at.train_stream else ""
                 raise NotFiniteError(
-                    f"{self.run}: {error}, after update {at.update} of {self.total} (epoch {at.epoch + 1}); the last "
-                    f"good checkpoint is kept. Try another --out with a smaller --learning-rate, --step-clip or "
+                    f"{self.run}: {error}, after update {at.update} of {self.total} (epoch {at.epoch + 1}){kept}. "
+                    f"Try another --out with a smaller --learning-rate, --step-clip or "
                     f"--init-width (now {training.learning_rate:g}, {training.step_clip:g} and "
                     f"{self.record.model.init_width:g})"
                 ) from error
@@ -215,7 +220,7 @@ class _Training:
         """Say what updates will take, and how they are computed, if anybody listens."""
         if self.progress.quiet:
             return
-        for line in outlook(self.network, self.record.execution, self.plan, self.total):
+        for line in outlook(self.updater, self.record.execution, self.plan, self.total):
             self.progress.say(line)
 
     def _epoch(self) -> None:

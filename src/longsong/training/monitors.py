@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from longsong.errors import CheckpointError
 from longsong.files import os_errors_named
+from longsong.training.events import EventFile
 from longsong.training.optimiser import StepStatistics
 
 __all__ = ["Monitors", "indices_digest", "log_audio"]
 
 _SECONDS_BETWEEN_WRITES = 2.0
-"""Updates are written together: after each by itself, code and TensorBoard's thread would have to be woken for it."""
+"""Updates are written together: by itself each would take several times as long, of code that is in no cache."""
 
 
 def indices_digest(indices: NDArray[np.int64]) -> str:
@@ -56,8 +57,6 @@ class Monitors:
     """
 
     def __init__(self, run: Path, keep_bytes: int = 0, update: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
         self._path = run / "metrics.jsonl"
         with os_errors_named(self._path):
             self._path.touch()
@@ -69,14 +68,18 @@ class Monitors:
                 )
             os.truncate(self._path, keep_bytes)
             self._clipped = self._path.read_bytes().count(b'"clipped": true')
-            self._file = self._path.open("ab")
             # Steps from here on are those that this start writes itself.
             again = any(run.glob("events.out.tfevents.*"))
-            # Nothing was kept where there was no checkpoint; else all steps up to that update were.
-            first = update + 1 if keep_bytes else 0
-            self._board = SummaryWriter(str(run), purge_step=first if again else None)
+            self._file = self._path.open("ab")
+        # Nothing was kept where there was no checkpoint; else all steps up to that update were.
+        first = update + 1 if keep_bytes else 0
+        try:
+            self._events = EventFile(run, first if again else None)
+        except BaseException:
+            self._file.close()
+            raise
         self._lines: list[dict[str, Any]] = []
-        self._events: list[tuple[int, float, dict[str, float]]] = []
+        self._scalars_left: list[tuple[int, float, dict[str, float]]] = []
         self._written = time.monotonic()
         self._updates = update
         self._seconds = self._waited = 0.0
@@ -167,10 +170,9 @@ class Monitors:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with os_errors_named(self._path):
+        with self._events, os_errors_named(self._path):
             try:
                 self._write()
-                self._board.close()
             finally:
                 self._file.close()
 
@@ -178,7 +180,7 @@ class Monitors:
         self._lines.append(values)
 
     def _scalars(self, update: int, values: dict[str, float]) -> None:
-        self._events.append((update, time.time(), values))
+        self._scalars_left.append((update, time.time(), values))
 
     def _write_if_due(self) -> None:
         if time.monotonic() - self._written >= _SECONDS_BETWEEN_WRITES:
@@ -186,18 +188,13 @@ class Monitors:
 
     def _write(self) -> None:
         """Write what is not written yet: a line and an event an update."""
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
         with os_errors_named(self._path):
             for values in self._lines:
                 self._file.write(json.dumps(values, allow_nan=False, default=indices_digest).encode() + b"\n")
             self._file.flush()
         self._lines.clear()
-        # Its writer is a thread; what failed there comes up at the next call.
-        writer: Any = self._board.file_writer
-        with os_errors_named(self._path.with_name("events.out.tfevents")):
-            for update, when, values in self._events:
-                named = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-                writer.add_summary(Summary(value=named), update, when)
-        self._events.clear()
+        for update, when, values in self._scalars_left:
+            self._events.scalars(update, when, values)
+        self._scalars_left.clear()
+        self._events.flush()
         self._written = time.monotonic()

@@ -27,6 +27,7 @@ SECOND_TIME = 1.25
 """What an update takes with its states computed a second time, over what it takes without."""
 
 _MEBIBYTE = 1 << 20
+_MANY_MEBIBYTES = 10 << 10
 _MARGIN_MEBIBYTES = 16  # what the process holds differs by some from one start to the next
 
 
@@ -179,15 +180,21 @@ def _choices(asked: int | None, most: int) -> list[int]:
     """Give the sizes of pieces that share `most` evenly, from all of it down to 1; or what is asked for."""
     if asked is not None:
         return [min(asked, most)]
-    return list(dict.fromkeys(-(-most // pieces) for pieces in range(1, most + 1)))
+    sizes, size = [most], most
+    while size > 1:
+        pieces = -(-most // (size - 1))  # the fewest that are smaller
+        size = -(-most // pieces)
+        sizes.append(size)
+    return sizes
 
 
 def _refusal(data: DataConfig, network: Network, execution: ExecutionConfig, least: Plan, memory: int) -> str:
     parts = ", ".join(f"{human_bytes(size)} for {name}" for name, size in least.parts.items())
     mebibytes = -(-least.bytes // _MEBIBYTE) + _MARGIN_MEBIBYTES
+    enough = f"{mebibytes}MiB" if mebibytes < _MANY_MEBIBYTES else f"{-(-mebibytes // 1024)}GiB"
     pieces = "pieces asked for take" if execution.micro_batch or execution.segment else "smallest pieces take"
     return (
         f"{data.frame}x{data.seq} with hidden {network.config.hidden} does not fit in {human_bytes(memory)}: its "
-        f"{pieces} {human_bytes(least.bytes)} ({parts}); give --memory {mebibytes}MiB or more, or take a shorter "
+        f"{pieces} {human_bytes(least.bytes)} ({parts}); give --memory {enough} or more, or take a shorter "
         "sequence, smaller frame or fewer hidden units"
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from longsong.config import ExecutionConfig, RunConfig
 from longsong.errors import CheckpointError, ConfigError, RunError
+from longsong.files import is_part
 from longsong.model import Network
 from longsong.training.checkpoint import Checkpoint, has_checkpoint, load_best, load_latest
 from longsong.training.device import available_threads, device_name, find_device
@@ -70,10 +71,10 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
         # Before its first checkpoint a run has computed nothing that could be lost: it may become another one.
         if has_checkpoint(run / "checkpoints"):
             record.refuse_another(asked, run)
-            _refuse_other_execution(record.execution, config.execution, run)
+            _refuse_other_execution(record.execution, config, run)
             require_form(record.execution, find_device(record.execution.device), run)
             return record
-    elif run.exists() and (not run.is_dir() or any(path.name != LOG for path in run.iterdir())):
+    elif run.exists() and (not run.is_dir() or any(path.name != LOG and not is_part(path) for path in run.iterdir())):
         raise RunError(f"{run} is not empty and holds no run; give another --out")
     device = find_device(config.execution.device)
     work = work_of(splits, config.training.epochs)
@@ -100,12 +101,13 @@ def work_of(splits: Splits, epochs: int) -> Work:
     return Work(len(splits.train), len(splits.dev), epochs, len(splits.song))
 
 
-def _refuse_other_execution(kept: ExecutionConfig, asked: ExecutionConfig, run: Path) -> None:
+def _refuse_other_execution(kept: ExecutionConfig, config: RunConfig, run: Path) -> None:
     """Raise where the user asks for another way of computing than the run was started with."""
     default = ExecutionConfig()
-    for name, value in asked.to_json().items():
+    for name, value in config.execution.to_json().items():
         was = getattr(kept, name)
-        if value not in (getattr(default, name), was):
+        asked = name in config.given or value != getattr(default, name)
+        if asked and value != was:
             said = human_bytes if name == "memory" and was is not None else str
             option = "recurrence" if name == "form" else name.replace("_", "-")
             raise CheckpointError(

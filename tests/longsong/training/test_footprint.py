@@ -23,12 +23,16 @@ from pathlib import Path
 sys.path[:0] = json.loads(sys.argv[1])
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig, train
 settings = json.loads(sys.argv[4])
-model = ModelConfig(hidden=256, **settings["model"])
+model = ModelConfig(**{"hidden": 256, **settings["model"]})
 execution = ExecutionConfig(device="cpu", threads=2, **settings["execution"])
-train(RunConfig(Path(sys.argv[2]), DataConfig(40, 200), model, TrainingConfig(epochs=1), execution, Path(sys.argv[3])))
+data = DataConfig(**settings["data"])
+train(RunConfig(Path(sys.argv[2]), data, model, TrainingConfig(epochs=1), execution, Path(sys.argv[3])))
 (peak,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
 print(int(peak.split()[1]) * 1024)
 """
+
+
+DEFAULTS = {"data": {"frame": 40, "seq": 200}, "model": {}, "execution": {}}
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +44,7 @@ def song(tmp_path_factory) -> Path:
 def estimated_and_measured(song: Path, run: Path, **settings) -> tuple[int, int, str]:
     """Train in a process of its own; give what it said before the first update, and its peak of resident memory."""
     path = json.dumps([str(Path("src").resolve()), str(Path().resolve())])
-    words = [sys.executable, "-c", SCRIPT, path, str(song), str(run), json.dumps({"model": {}, **settings})]
+    words = [sys.executable, "-c", SCRIPT, path, str(song), str(run), json.dumps(DEFAULTS | settings)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
     (said,) = re.findall(r"this configuration: (.*)", done.stderr)
     return parse_bytes(said.split(",")[0].replace(" ", "")), int(done.stdout), said
@@ -62,6 +66,29 @@ def test_the_estimate_is_what_is_measured(song, tmp_path, settings, pieces):
     assert measured > 350 << 20, "too small to tell"
     assert estimate == pytest.approx(measured, rel=0.25)
     assert measured <= settings["execution"].get("memory", measured)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # An update in the smallest pieces, where all that is around it must be as small.
+        {
+            "data": {"frame": 100, "seq": 20, "train_samples": 390_000},
+            "model": {"hidden": 1200},
+            "execution": {"memory": 780 << 20},
+        },
+        # Mini-batches of so many short examples that the dev split's, several at once, are more than an update.
+        {
+            "data": {"frame": 1, "seq": 2, "batch": 4096, "train_samples": 100_000},
+            "model": {"hidden": 300},
+            "execution": {"memory": 380 << 20},
+        },
+    ],
+)
+def test_a_memory_that_just_suffices_is_kept(song, tmp_path, settings):
+    estimate, measured, _ = estimated_and_measured(song, tmp_path / "run", **settings)
+    assert measured <= settings["execution"]["memory"]
+    assert estimate == pytest.approx(measured, rel=0.25)
 
 
 def bytes_held(data: DataConfig, model: ModelConfig, rows: int) -> int:

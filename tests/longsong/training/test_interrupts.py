@@ -32,6 +32,15 @@ def test_while_waiting_the_first_stops():
     assert interrupts.is_set()
 
 
+def test_where_one_came_before_nothing_is_waited_for():
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), signal.SIGINT)
+        waited = False
+        with pytest.raises(StoppedWaiting), interrupts.while_waiting():
+            waited = True
+        assert not waited
+
+
 def test_the_handlers_of_before_come_back():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with Interrupts():

@@ -69,6 +69,11 @@ class FrameLayers:
         return total
 
     @staticmethod
+    def rows_at_once(frame: int, itemsize: int) -> int:
+        """Give how many rows of a step are no more frames than are held at once anyway; 1 at least."""
+        return max(1, _PIECE_BYTES // (frame * itemsize))
+
+    @staticmethod
     def workspace_bytes(rows: int, steps: int, frame: int, itemsize: int) -> int:
         """Give the bytes of the one buffer of frames."""
         return itemsize * frame * rows * _steps_at_once(rows, steps, frame, itemsize)

@@ -126,20 +126,27 @@ class FusedGradient:
 
     @torch.no_grad()
     def costs(self, parameters: Tensor, inputs: Tensor, targets: Tensor, sizes: Sequence[int]) -> list[float]:
-        """Give the costs of several mini-batches; over time they are computed together, whatever the micro-batch.
+        """Give the costs of several mini-batches; over time they are computed together.
 
-        Their number adds nothing to memory but for their states at one step.
+        Not all of their rows at once where that would take more memory than an update on the first of them.
         """
         if len(sizes) == 1 or self.network.config.recurrence == "batch":  # there examples depend on each other
             parts = zip(torch.split(inputs, list(sizes)), torch.split(targets, list(sizes)), strict=True)
             return [self.cost(parameters, *part) for part in parts]
         workspace, p = self._memory(parameters), self.network.named(parameters)
-        x, y = self.network.to_steps(inputs), self.network.to_steps(targets)
-        total = parameters.new_zeros(len(inputs), dtype=torch.float64)
+        rows = min(sizes[0], self.micro_batch or sizes[0])
+        # Half of the rows and steps that an update has at once: states at both ends of a piece come in addition.
+        most = rows * min(inputs.shape[1], self.segment or inputs.shape[1]) // 2
+        at_once = max(rows, min(most, self._frames.rows_at_once(self.network.frame, inputs.element_size())))
+        totals = []
         with self._products.active():
-            for some, top in self._run(p, x, self._initial(p, x.shape[1])):
-                total += self._frames.costs_of_rows(p, top[1:], y[some], workspace)
-        return [part.mean().item() / inputs[0].numel() for part in torch.split(total, list(sizes))]
+            for x, y in self.network.micro_batches(inputs, targets, at_once):
+                total = parameters.new_zeros(x.shape[1], dtype=torch.float64)
+                for some, top in self._run(p, x, self._initial(p, x.shape[1]), most):
+                    total += self._frames.costs_of_rows(p, top[1:], y[some], workspace)
+                totals.append(total)
+        each = torch.split(torch.cat(totals), list(sizes))
+        return [part.mean().item() / inputs[0].numel() for part in each]
 
     def workspace_bytes(self, rows: int, steps: int, itemsize: int = 4) -> int:
         """Give the bytes that the buffers take for an update.
@@ -170,8 +177,8 @@ class FusedGradient:
     def _initial(self, p: Parameters, rows: int) -> State:
         return [[p[name].expand(rows, -1) for name in layer.states] for layer in self._layers]
 
-    def _run(self, p: Parameters, x: Tensor, state: State) -> Iterator[tuple[slice, Tensor]]:
-        """Run over a sequence with as few activations in memory as is quick.
+    def _run(self, p: Parameters, x: Tensor, state: State, most: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+        """Run over a sequence with as few activations in memory as is quick; of `most` rows and steps, or one step.
 
         Gives the steps of each piece, and the last layer's h, shape (steps of it + 1, rows, hidden). `state` is what
         to begin with, and what a piece ends with once the next one is asked for.
@@ -181,6 +188,8 @@ class FusedGradient:
         at_once = max(1, _FORWARD_BYTES // (x.element_size() * hidden * rows * widest))
         if self.segment is not None:
             at_once = min(at_once, self.segment)
+        if most is not None:
+            at_once = min(at_once, max(1, most // rows))
         for first in range(0, len(x), at_once):
             some = slice(first, min(first + at_once, len(x)))
             e = self._encode(p, x[some])

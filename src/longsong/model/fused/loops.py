@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from longsong.model.fused.exponential import make_sigmoid
 from longsong.model.fused.openmp import openmp
 from longsong.model.fused.tanh import make_tanh
 
@@ -84,14 +85,11 @@ def make_kit(dtype: torch.dtype) -> Kit:
     scalar: Any = np.float32 if dtype == torch.float32 else np.float64
     pointer, size = _pointer(types.CPointer(real)), dtype.itemsize
     options: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
-    half = scalar(0.5)
     # LLVM puts the long polynomial of float64 into a loop too late for making many at once; numba's way takes longer.
     inline = "always" if dtype == torch.float64 else "never"
     tanh = njit(inline=inline, **options)(make_tanh(dtype))
 
-    @njit(inline=inline, **options)
-    def sigmoid(x):  # type: ignore[no-untyped-def]
-        return half + half * tanh(half * x)
+    sigmoid = make_sigmoid(dtype, njit, {"inline": inline, **options})
 
     @njit
     def rows_of(numbers):  # type: ignore[no-untyped-def]

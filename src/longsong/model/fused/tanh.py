@@ -42,7 +42,7 @@ def make_tanh(dtype: torch.dtype) -> Callable[[Any], Any]:
     above, below = lambert_tanh(LEVELS[dtype])
     p = tuple(scalar(float(factor)) for factor in reversed(above))
     q = tuple(scalar(float(factor)) for factor in reversed(below))
-    most = scalar(SATURATED[dtype])
+    most, one = scalar(SATURATED[dtype]), scalar(1)
 
     def tanh(x):  # type: ignore[no-untyped-def]
         # Not min and max: what is not a number would become one.
@@ -54,6 +54,9 @@ def make_tanh(dtype: torch.dtype) -> Callable[[Any], Any]:
             upper = upper * y + factor
         for factor in literal_unroll(q[1:]):
             lower = lower * y + factor
-        return x * upper / lower
+        y = x * upper / lower
+        # Rounding may have gone beyond it, and 1 - tanh^2 below 0.
+        y = one if y > one else y
+        return -one if y < -one else y
 
     return tanh

@@ -49,6 +49,16 @@ def test_so_they_are_where_gates_are_shut_or_wide_open(cell, elementwise):
     holds()
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_so_they_are_with_gates_all_but_closed(cell, elementwise):
+    @settings(max_examples=10)
+    @given(case=cases(cell, most_hidden=40, most_steps=20), bias=st.floats(-30, -5))
+    def holds(case: Case, bias: float) -> None:
+        assert worst(both(case, case.closed(bias), elementwise)) <= (EXACT,)
+
+    holds()
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_so_they_are_with_weights_of_size_3(cell, elementwise):
     # Of few steps: with such weights a network is chaotic, and rounding grows tenfold a step in every form of it. Much

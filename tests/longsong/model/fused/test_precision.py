@@ -41,6 +41,17 @@ def test_float32_is_near_float64(cell, elementwise):
     holds()
 
 
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("bias", [-8.0, -15.0, -20.0])
+def test_float32_is_near_float64_with_gates_all_but_closed(cell, bias, elementwise):
+    case = Case(cell, hidden=16, layers=1, frame=8, seq=10, batch=12, seed=3)
+    parameters = case.closed(bias)
+    sought = ReferenceGradient(case.network).cost_and_gradient(parameters, *case.mini_batch())
+    form = FusedGradient(case.network, elementwise=elementwise)
+    found = form.cost_and_gradient(parameters.float(), *case.mini_batch(torch.float32))
+    assert worst(errors(case.network, found, sought)) <= (SINGLE,)
+
+
 # Not any case: of gradients that cancel, little more than the rounding to 8 bits would be left.
 @pytest.mark.parametrize("native", NATIVE)
 @pytest.mark.parametrize("recurrence", AXES)

@@ -94,6 +94,7 @@ def test_compiled_it_is_tanh(dtype):
     found, sought = compiled_tanh(x).double(), torch.from_numpy(np.tanh(x.double().numpy()))
     assert torch.equal(found[x == 0], sought[x == 0])
     assert float((found / sought - 1)[x > 0].abs().max()) <= ROUNDINGS * torch.finfo(dtype).eps
+    assert float(found.max()) == 1  # beyond it, 1 - tanh^2 would be negative
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
