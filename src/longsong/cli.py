@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, get_args
 
-from longsong import cli_train
-from longsong.arguments import add_cache, add_place, command_words, local, place, widths, without_secrets
-from longsong.config import ENCODINGS, CacheConfig, Device, ExecutionConfig, Precision
+from longsong import cli_generate, cli_train
+from longsong.arguments import add_place, command_words, local, widths, without_secrets
+from longsong.config import ENCODINGS, Device, ExecutionConfig, Precision
 from longsong.errors import LongsongError
 from longsong.version import __version__
 
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add_place(verify)
     _add_index(command("index", _index, "make an index for tars of audio that something else wrote"))
     cli_train.add_train(command("train", cli_train.train, "train one configuration, or go on with it"))
-    _add_generate(command("generate", _generate, "make sound from a trained run"))
+    cli_generate.add_generate(command("generate", cli_generate.generate, "make sound from a trained run"))
     cli_train.add_parity(command("parity", cli_train.parity, "compare with numbers of the original stack"))
     audit = command("audit", _audit, "check every claim of the post against the runs, and write the page")
     audit.add_argument("runs", type=local, metavar="RUNS", help="folder of runs, such as runs/")
@@ -139,28 +139,6 @@ def _add_demo_song(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=float, required=True, metavar="N", help="length")
     add("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     add("out", type=local, metavar="OUT.wav", help="file to write")
-
-
-def _add_generate(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("run_folder", type=local, metavar="RUN", help="folder of a trained run")
-    add("--seconds", type=float, default=30.0, metavar="N", help="default: %(default)s, as in the post")
-    add("--mode", choices=("post", "carry"), default="post", help="feed back whole sequences, or one frame")
-    seeds = parser.add_mutually_exclusive_group()
-    seeds.add_argument(
-        "--seed-example", type=int, default=0, metavar="N", help="dev example to begin with (default: 0)"
-    )
-    seeds.add_argument("--seed-wav", type=local, metavar="FILE", help="begin with the end of this audio file instead")
-    add("--shards", type=place, metavar="SHARDS", help="the song's folder or URL (default: as it was trained on)")
-    add_cache(parser)
-    add("--parameters", choices=("best", "last"), default="best", help="default: %(default)s, by dev cost")
-    add("--device", choices=get_args(Device), help="default: the one that it was trained on")
-    add(
-        "--output",
-        type=local,
-        metavar="FILE.wav",
-        help="file to write (default: RUN/generated.wav, or RUN/generated-carry.wav)",
-    )
 
 
 def _reproduce(a: argparse.Namespace) -> int:
@@ -231,19 +209,6 @@ def _index(a: argparse.Namespace) -> None:
     from longsong.indexing import index_tars
 
     print(index_tars(a.folder, a.sample_rate, command=command_words(a)))
-
-
-def _generate(a: argparse.Namespace) -> None:
-    from longsong.generated import generate_into
-    from longsong.runs import load_run
-
-    run = load_run(a.run_folder, which=a.parameters, device=a.device)
-    cache = CacheConfig(a.cache, a.cache_bytes)
-    seed = run.wav_seed(a.seed_wav) if a.seed_wav is not None else run.song_seed(a.seed_example, a.shards, cache)
-    wav, generated = generate_into(run, a.output, seconds=a.seconds, seed=seed, mode=a.mode)
-    for note in generated.level.notes():
-        print(f"note: {note}", file=sys.stderr)
-    print(wav)
 
 
 def _audit(a: argparse.Namespace) -> None:

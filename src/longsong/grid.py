@@ -20,7 +20,7 @@ from longsong.config import (
 )
 from longsong.errors import ConfigError, SpaceError
 from longsong.estimate import Speed, measure_speed
-from longsong.generated import GENERATED_SECONDS
+from longsong.generating import GENERATED_SECONDS
 from longsong.reported import (
     CODE_CONFIGURATIONS,
     LAYERS,

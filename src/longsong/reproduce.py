@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import streams
 from longsong.errors import LongsongError, RunError
 from longsong.files import os_errors_named, read_json, write_json, write_text
-from longsong.generated import GENERATED_SECONDS, generate_into, is_generated
+from longsong.generated import generate_into, is_generated
+from longsong.generating import GENERATED_SECONDS
 from longsong.grid import PROFILES, Choice, PlannedRun, plan_grid
+from longsong.judging import judge_run
 from longsong.model import Network
 from longsong.runs import load_run
 from longsong.space import require_space
@@ -264,6 +266,7 @@ class _Grid:
         loaded = load_run(folder)
         if not is_generated(folder, loaded.epoch):
             generate_into(loaded, quiet=self.quiet, label=f"{label}, generating")
+        judge_run(loaded)
         (folder / LOG).unlink(missing_ok=True)  # of an earlier start that failed
 
     def _keep_log(self, run: PlannedRun, error: Exception) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,12 +12,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import streams
-from longsong.config import CacheConfig, Device, Elementwise, choice, samples_in, whole
+from longsong.config import CacheConfig, Device, Precision, choice, whole
 from longsong.errors import AudioError, ConfigError, RunError
-from longsong.generated import GENERATED_SECONDS, Generated
-from longsong.generation import generate_carry, generate_post, render
+from longsong.generated import Generated
+from longsong.generating import GENERATED_SECONDS, Generating, Join, Mode, Seed, Sounds
 from longsong.model import Network
-from longsong.model.fused import compiled_available
 from longsong.places import find_shards
 from longsong.training import checkpoint as checkpoints
 from longsong.training.device import DTYPES, find_device
@@ -28,31 +25,10 @@ from longsong.training.splits import Splits
 from longsong.units import human_seconds
 from streams.storage import is_remote
 
-__all__ = ["Mode", "Run", "Seed", "Which", "load_run"]
+__all__ = ["Run", "Which", "load_run"]
 
-Mode = Literal["post", "carry"]
 Which = Literal["best", "last"]
-
-_MODES: dict[Mode, Callable[..., Iterator[torch.Tensor]]] = {"post": generate_post, "carry": generate_carry}
-
-_STEPS_WORTH_COMPILING = 20_000
-"""Steps of a generation from which on compiled loops gain more than the two seconds they take to make."""
-
-
-@dataclass(frozen=True)
-class Seed:
-    """What a generation begins with.
-
-    Attributes
-    ----------
-    frames : ndarray, shape (seq, frame), float32
-        Normalised samples.
-    origin : dict
-        Where they are from, for ``generated.json``.
-    """
-
-    frames: NDArray[np.float32]
-    origin: dict[str, Any]
+Split = Literal["dev", "train"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +48,8 @@ class Run:
     epoch : int
         After how many epochs they were so.
     device : torch.device
+    precision : {'float32', 'float64', 'bfloat16'}
+        Of the parameters; with ``bfloat16`` they are float32, and operands of products are rounded.
     """
 
     folder: Path
@@ -81,6 +59,7 @@ class Run:
     which: Which
     epoch: int
     device: torch.device
+    precision: Precision
 
     @torch.no_grad()
     def predict(self, inputs: ArrayLike) -> NDArray[np.floating[Any]]:
@@ -109,25 +88,84 @@ class Run:
         return self.network.predict(named, tensor).cpu().numpy()
 
     def song_seed(self, example: int = 0, shards: Path | str | None = None, cache: CacheConfig | None = None) -> Seed:
-        """Give an example of the dev split as a seed; of the train split, where there is no dev example.
+        """Give an example of the dev split as a seed; as `song_seeds`."""
+        return self.song_seeds([example], shards, cache)[0]
+
+    def song_seeds(
+        self,
+        examples: Sequence[int] = (0,),
+        shards: Path | str | None = None,
+        cache: CacheConfig | None = None,
+        *,
+        spread: int | None = None,
+        split: Split = "dev",
+    ) -> list[Seed]:
+        """Give examples of the dev split as seeds; of the train split, where there is no dev example.
 
         Parameters
         ----------
-        example : int
+        examples : sequence of int
             Which, counted from 0.
         shards : Path, str or None
             The folder or URL of the song's shards; None to look for the one that the run was trained on.
         cache : CacheConfig or None
             Where shards of a URL are kept; None for the user's own cache.
+        spread : int or None
+            In place of `examples` so many, spread evenly over the split.
+        split : {'dev', 'train'}
 
         Raises
         ------
         ConfigError
-            There is no such example.
+            There is no such example, or there are fewer than are to be spread.
         streams.StreamsError
             The shards cannot be used.
         """
-        whole("seed-example", example, 0)
+        for example in examples:
+            whole("seed-example", example, 0)
+        if spread is not None:
+            whole("seed-spread", spread)
+        choice("split", split, Split)
+        splits = self.splits(shards, cache)
+        source = split if len(splits.dev) else "train"
+        windows = splits.dev if source == "dev" else splits.train
+        if spread is not None:
+            if spread > len(windows):
+                raise ConfigError(f"seed-spread is {spread}, and the {source} split has {len(windows)} examples")
+            examples = [number * len(windows) // spread for number in range(spread)]
+        if (most := max(examples)) >= len(windows):
+            raise ConfigError(
+                f"seed-example is {most}, and the {source} split has {len(windows)} examples, counted from 0"
+            )
+        seeds = []
+        for example in examples:
+            inputs, _ = windows.read(np.array([example]))
+            start = windows.first_sample(example)
+            origin = {
+                "source": source,
+                "example": example,
+                "start": start,
+                "stop": start + inputs[0].size,
+                "file": None,
+            }
+            seeds.append(Seed(inputs[0], origin))
+        return seeds
+
+    def splits(self, shards: Path | str | None = None, cache: CacheConfig | None = None) -> Splits:
+        """Open the song that the run was trained on, and lay its examples out.
+
+        Parameters
+        ----------
+        shards, cache
+            As for `song_seeds`.
+
+        Raises
+        ------
+        RunError
+            The shards are not here, or hold another song.
+        streams.StreamsError
+            The shards cannot be used.
+        """
         named = self.record.song["shards"]
         shards = shards or find_shards(named, self.folder.parent) or (named if is_remote(named) else None)
         if shards is None:
@@ -140,25 +178,16 @@ class Run:
             raise RunError(
                 f"{splits.song.where} holds another song than {self.folder} was trained on; put that song back"
             )
-        source = "dev" if len(splits.dev) else "train"
-        windows = splits.dev if len(splits.dev) else splits.train
-        if example >= len(windows):
-            raise ConfigError(
-                f"seed-example is {example}, and the {source} split has {len(windows)} examples, counted from 0"
-            )
-        inputs, _ = windows.read(np.array([example]))
-        start = windows.first_sample(example)
-        origin = {
-            "source": source,
-            "example": example,
-            "start": start,
-            "stop": start + inputs[0].size,
-            "file": None,
-        }
-        return Seed(inputs[0], origin)
+        return splits
 
-    def wav_seed(self, path: Path) -> Seed:
+    def wav_seed(self, path: Path, *, whole: bool = False) -> Seed:
         """Give the end of an audio file as a seed, so that what is generated continues it.
+
+        Parameters
+        ----------
+        path : Path
+        whole : bool
+            Give all of its frames, but for the samples at its beginning that are less than one; else a sequence.
 
         Raises
         ------
@@ -167,15 +196,18 @@ class Run:
         """
         from longsong.audio import read_mono
 
-        rate, needed = self.record.song["sample_rate"], self.record.data.frame * self.record.data.seq
+        rate, frame = self.record.song["sample_rate"], self.record.data.frame
+        needed = frame * self.record.data.seq
         samples = read_mono(path, rate)
         if len(samples) < needed:
             raise AudioError(
                 f"{path} has {human_seconds(len(samples) / rate)}, and a seed of {self.record.data.seq} frames of "
                 f"{self.record.data.frame} samples takes {human_seconds(needed / rate)}; give a longer file"
             )
+        if whole:
+            needed = len(samples) // frame * frame
         normaliser = streams.Normaliser(self.record.song["scale"], self.record.song["offset"])
-        frames = np.empty((self.record.data.seq, self.record.data.frame), np.float32)
+        frames = np.empty((needed // frame, frame), np.float32)
         normaliser.apply(samples[-needed:].reshape(frames.shape), frames)
         start = len(samples) - needed
         origin = {"source": "wav", "example": None, "start": start, "stop": len(samples), "file": path.name}
@@ -187,83 +219,53 @@ class Run:
         *,
         seed: Seed | None = None,
         mode: Mode = "post",
-        on_samples: Callable[[int], None] | None = None,
+        join: Join = "last-frame",
+        on_samples: Callable[[int], object] | None = None,
     ) -> Generated:
-        """Generate sound (P12 to P15).
+        """Generate a sound (P12 to P15).
 
         Parameters
         ----------
-        seconds : float
-            How much; the post's 30 s are 480,000 samples.
+        seconds, mode, join
+            As for `longsong.generating.Generating`.
         seed : Seed or None
             What to begin with; None for the first dev example. It is not in the output (P13).
-        mode : {'post', 'carry'}
-            Feed back whole predicted sequences, or one frame and the state.
         on_samples : callable or None
             Called with the number of samples that are done, now and then.
 
         Raises
         ------
         ConfigError
-            `seconds` or `mode` cannot be.
+            `seconds`, `mode` or `join` cannot be.
         NotFiniteError
             A prediction is not finite.
         """
-        choice("mode", mode, Mode)
-        if mode == "carry" and self.record.model.recurrence == "batch":
-            raise ConfigError(
-                "mode is 'carry', and this run's recurrence is over the mini-batch (D01), so that it has no state "
-                "to carry along time; generate with --mode post"
-            )
-        seed = seed or self.song_seed()
-        song, frame = self.record.song, self.record.data.frame
-        samples = samples_in(seconds, song["sample_rate"])
-        iterations = ceil(samples / frame)
-        started = time.monotonic()
-        pieces = _MODES[mode](
-            self.network,
-            self.parameters,
-            torch.from_numpy(seed.frames.copy()).to(self.parameters)[None],
-            iterations,
-            elementwise=_elementwise(self.device, iterations + len(seed.frames)),
-            on_frames=None if on_samples is None else lambda done: on_samples(min(int(done * frame), samples)),
-        )
-        rendered, level = render(
-            torch.cat([piece[:, -1, 0] for piece in pieces]).cpu().numpy(),
-            samples,
-            scale=song["scale"],
-            offset=song["offset"],
-            sample_rate=song["sample_rate"],
-        )
-        record = {
-            "mode": mode,
-            "seconds": samples / song["sample_rate"],
-            "samples": samples,
-            "sample_rate": song["sample_rate"],
-            "frame": frame,
-            "seq": len(seed.frames),
-            "iterations": iterations,
-            "parameters": self.which,
-            "epoch": self.epoch,
-            "seed": seed.origin,
-            "seed_in_output": False,
-            "join": "last-frame",
-            "stretched": False,
-            **level.to_json(),
-            "compute_seconds": time.monotonic() - started,
-            "notes": level.notes(),
-        }
-        return Generated(rendered, level, record)
+        how = Generating(seconds, mode, join)
+        (generated,) = self.generate_many([seed or self.song_seed()], how, on_samples=on_samples)
+        return generated
+
+    def generate_many(
+        self, seeds: Sequence[Seed], how: Generating, *, on_samples: Callable[[int], object] | None = None
+    ) -> list[Generated]:
+        """Generate a sound from each of several seeds, side by side; as `generate`."""
+        sounds = self.sounds(seeds, how, on_samples=on_samples)
+        pieces = np.concatenate(list(sounds), axis=1)
+        return [Generated(samples, sounds.level(n), sounds.record(n)) for n, samples in enumerate(pieces)]
+
+    def sounds(
+        self, seeds: Sequence[Seed], how: Generating, *, on_samples: Callable[[int], object] | None = None
+    ) -> Sounds:
+        """Give sounds that are generated side by side, piece by piece, as they are asked for."""
+        return Sounds(self, seeds, how, on_samples)
 
 
-def _elementwise(device: torch.device, steps: int) -> Elementwise:
-    """Choose how what is no matrix product is done in so many steps."""
-    # Asked in this order: to know whether compiled loops can be had takes the time and memory of loading the compiler.
-    worth = device.type == "cpu" and steps > _STEPS_WORTH_COMPILING
-    return "compiled" if worth and compiled_available() is None else "plain"
-
-
-def load_run(folder: Path | str, *, which: Which = "best", device: Device | None = None) -> Run:
+def load_run(
+    folder: Path | str,
+    *,
+    which: Which = "best",
+    device: Device | None = None,
+    precision: Precision | None = None,
+) -> Run:
     """Load a run whose training is complete.
 
     Parameters
@@ -274,6 +276,8 @@ def load_run(folder: Path | str, *, which: Which = "best", device: Device | None
         The parameters of the lowest dev cost (FACTS section 4), or the last.
     device : {'auto', 'cpu', 'cuda'} or None
         Where to compute; None for the device that it was trained on, or the CPU where that is not there.
+    precision : {'float32', 'float64', 'bfloat16'} or None
+        What to compute in; None for what it was trained in.
 
     Raises
     ------
@@ -301,5 +305,6 @@ def load_run(folder: Path | str, *, which: Which = "best", device: Device | None
         device = "auto" if record.execution.device == "cuda" else "cpu"
     choice("device", device, Device)
     where = find_device(device)
-    dtype = DTYPES[record.execution.precision]
-    return Run(folder, record, network, parameters.to(where, dtype), which, epoch, where)
+    precision = precision or record.execution.precision
+    choice("precision", precision, Precision)
+    return Run(folder, record, network, parameters.to(where, DTYPES[precision]), which, epoch, where, precision)

@@ -18,6 +18,7 @@ from longsong.audio import read_mono, write_wav
 from longsong.cli import main
 from longsong.errors import AudioError, CheckpointError, ConfigError, DeviceError, LongsongError, RunError
 from longsong.generated import generate_into, is_generated
+from longsong.generating import Generating
 from longsong.generation import generate_carry, generate_post
 from streams import Song, Windows, train_samples
 
@@ -108,7 +109,7 @@ def test_any_wav_can_be_the_seed(run, tmp_path):
 
 
 def test_generated_files(run, config, tmp_path):
-    generate_into(run, seconds=0.5, quiet=True)
+    generate_into(run, how=Generating(0.5), quiet=True)
     assert not is_generated(run.folder, run.epoch)  # the post's is 30 s
     wav, generated = generate_into(run, quiet=True)
     assert wav == run.folder / "generated.wav"
@@ -131,11 +132,12 @@ def test_generated_files(run, config, tmp_path):
 
 
 def test_carried_state_does_not_write_over_the_posts_way(run):
-    post, _ = generate_into(run, seconds=0.1, quiet=True)
+    post, _ = generate_into(run, how=Generating(0.1), quiet=True)
     before = post.read_bytes()
-    carry, _ = generate_into(run, seconds=0.1, mode="carry", quiet=True)
-    assert carry == run.folder / "generated-carry.wav"
-    assert post.read_bytes() == before != carry.read_bytes()
+    for how in (Generating(0.1, "carry"), Generating(0.1, join="crossfade")):
+        other, _ = generate_into(run, how=how, quiet=True)
+        assert other == run.folder / f"generated-{'carry' if how.mode == 'carry' else 'crossfade'}.wav"
+        assert post.read_bytes() == before != other.read_bytes()
 
 
 def test_best_and_last(run):

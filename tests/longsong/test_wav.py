@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from longsong import wav
 from longsong.errors import AudioError, RunError, SpaceError
-from longsong.wav import write_wav, write_wav_blocks
+from longsong.wav import WavWriter, wav_header, write_wav, write_wav_blocks
 
 
 @settings(max_examples=30, deadline=None)
@@ -40,7 +40,7 @@ def test_a_header_says_more_than_4_gib(tmp_path):
     samples = 3 * 2**30
     path = tmp_path / "a.wav"
     with path.open("wb") as file:
-        file.write(wav._header(samples, 16_000))
+        file.write(wav_header(samples, 16_000))
         file.truncate(file.tell() + 2 * samples)  # takes no room: holes are not stored
     assert soundfile.info(path).frames == samples
 
@@ -60,6 +60,29 @@ def test_what_fails_leaves_what_was_there(tmp_path):
         write_wav_blocks(path, [np.zeros(60, np.int16)], 100)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_while_it_is_written_it_can_be_played(tmp_path):
+    path, samples = tmp_path / "a.wav", np.arange(-500, 500, dtype=np.int16)
+    writer = WavWriter(path, 1000)
+    for first in range(0, 1000, 250):
+        (beside,) = tmp_path.glob("a.*.partial.wav")
+        np.testing.assert_array_equal(soundfile.read(beside, dtype="int16")[0], samples[:first])
+        writer.write(samples[first : first + 250])
+    assert not path.exists()
+    writer.close()
+    np.testing.assert_array_equal(soundfile.read(path, dtype="int16")[0], samples)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_what_ends_early_is_as_long_as_it_was(tmp_path, monkeypatch):
+    for largest, kind in ((2**32, "WAV"), (1000, "RF64")):
+        monkeypatch.setattr(wav, "_LARGEST_WAV", largest)
+        writer = WavWriter(tmp_path / "a.wav", 10_000)
+        writer.write(np.ones(7, np.int16))
+        writer.close()
+        info = soundfile.info(tmp_path / "a.wav")
+        assert (info.frames, info.format) == (7, kind)
 
 
 def test_where_nothing_can_be_written_is_named(tmp_path):

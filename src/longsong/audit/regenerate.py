@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from longsong.audit.network import predict, run_steps
 from longsong.audit.run import Run
 from longsong.audit.song import SeenSong
-from longsong.audit.sound import Wav, seed_left_in, similarity
+from longsong.audit.wavs import Wav, seed_left_in, similarity
 from longsong.errors import RunError
 
 __all__ = ["Regenerated", "SeenSeed", "regenerate", "see_seed"]

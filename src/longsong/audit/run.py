@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longsong.audit.network import cell_of, expected_shapes, layers_of
-from longsong.audit.sound import Wav
+from longsong.audit.wavs import Wav
 from longsong.errors import RunError
 from longsong.fields import CONFIG, GENERATED, STATE, SUMMARY, Fields, require
 from longsong.files import read_json, sha256_of

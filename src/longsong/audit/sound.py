@@ -1,140 +1,149 @@
-"""Wav files as they are, read from their own headers; and the seed, looked for in them (P13, P15)."""
+"""All figures of a generated sound, by numpy and scipy alone: no network, and nothing from the network."""
 
 from __future__ import annotations
 
-import wave
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longsong.errors import RunError
+from longsong.audit.borders import border_figures
+from longsong.audit.copying import copy_figures
+from longsong.audit.levels import collapse, level_figures
+from longsong.audit.repetition import period_lock, self_similarity
+from longsong.audit.short_time import SongLike, int16_row
+from longsong.audit.song_statistics import SongStatistics
+from longsong.audit.spectra import SpectralTally, spectral_figures
+from longsong.config import samples_in, whole
+from longsong.errors import ConfigError
 
-__all__ = ["Wav", "seed_left_in", "similarity"]
+__all__ = ["FORMAT", "VERSION", "excerpt_figures", "sound_figures"]
+
+FORMAT, VERSION = "longsong.sound", 1
+
+_STRETCH_SECONDS = 0.5
+"""Of the stretches that are compared with each other for self-similarity."""
 
 Samples = NDArray[np.int16]
 
 
-@dataclass(frozen=True)
-class Wav:
-    """A wav file.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    channels, sample_bits, sample_rate, samples : int
-        As its header says; `sample_rate` in Hz, `samples` in each channel.
-    """
-
-    path: Path
-    channels: int
-    sample_bits: int
-    sample_rate: int
-    samples: int
-
-    @classmethod
-    def open(cls, path: Path) -> Wav:
-        """Read the header.
-
-        Raises
-        ------
-        RunError
-            There is no such file, or it is no wav that the standard library reads.
-        """
-        try:
-            with wave.open(str(path), "rb") as file:
-                return cls(path, file.getnchannels(), 8 * file.getsampwidth(), file.getframerate(), file.getnframes())
-        except FileNotFoundError:
-            raise RunError(f"there is no {path}; run longsong generate") from None
-        except (OSError, EOFError, wave.Error) as error:
-            raise RunError(f"{path} is no wav that can be read ({error}); generate it again") from error
-
-    @property
-    def seconds(self) -> float:
-        """Length in seconds."""
-        return self.samples / self.sample_rate if self.sample_rate else 0.0
-
-    @cached_property
-    def data(self) -> Samples:
-        """The samples, shape (samples,), int16.
-
-        Raises
-        ------
-        RunError
-            It is not mono of 16 bits, or holds fewer samples than its header says.
-        """
-        if self.channels != 1 or self.sample_bits != 16:
-            raise RunError(
-                f"{self.path} has {self.channels} channels of {self.sample_bits} bits, not one of 16; generate it again"
-            )
-        with wave.open(str(self.path), "rb") as file:
-            data = np.frombuffer(file.readframes(self.samples), dtype="<i2")
-        if len(data) != self.samples:
-            raise RunError(
-                f"{self.path} holds {len(data)} samples where its header says {self.samples}; generate it again"
-            )
-        return data.astype(np.int16)
-
-
-def seed_left_in(wav: Samples, seed: Samples, frame: int) -> int:
-    """Count the samples at the start of a wav that are the seed's own.
-
-    The wav's frames are looked for, bit for bit, at every lag of the seed, one after the other until one
-    is not found. A frame whose samples are all alike (digital silence) tells nothing and is not counted
-    unless one that does follows it.
+def sound_figures(
+    samples: Samples,
+    sample_rate: int,
+    frame: int,
+    statistics: SongStatistics | None = None,
+    song: SongLike | None = None,
+) -> dict[str, Any]:
+    """Give all that can be told of a sound without listening to it.
 
     Parameters
     ----------
-    wav, seed : ndarray, shape (samples,), int16
-        What was generated, and what it was generated from.
+    samples : ndarray, shape (n,), int16
+    sample_rate : int
+        Hz.
     frame : int
-        Samples in a frame.
+        Samples in a frame of the model that made it.
+    statistics : SongStatistics, optional
+        Of the song that the model was trained on. Without, nothing is compared with the song.
+    song : SongLike, optional
+        That song, to look for copies in. Without, none are looked for.
 
     Returns
     -------
-    int
-        Samples; 0 where the seed was cut off (P13).
+    dict
+        Ready for JSON: ``format``, ``version``, ``sample_rate``, ``samples``, ``seconds``, ``frame``, and
+
+        - ``levels`` : `levels.level_figures`
+        - ``collapse`` : `levels.collapse`, None where the sound lives to its end
+        - ``spectrum`` : `spectra.spectral_figures`, and ``frechet_references`` as
+          `SongStatistics.frechet_references`
+        - ``borders`` : `borders.border_figures`
+        - ``repetition`` : ``self_similarity`` as `repetition.self_similarity`, and ``period`` as
+          `repetition.period_lock`
+        - ``copying`` : `copying.copy_figures`
+
+        What cannot be told (no song was given, or the sound is shorter than one window) is None.
+
+    Raises
+    ------
+    ConfigError
+        `samples` are not int16 in a row, `frame` is less than 1, or the sample rate is not the song's.
+    RunError
+        The statistics are not those of the song.
     """
-    haystack = seed.astype("<i2").tobytes()
-    left = 0
-    for start in range(0, min(len(wav), len(seed)) - frame + 1, frame):
-        piece = wav[start : start + frame]
-        if (piece == piece[0]).all():
-            continue
-        if not _holds(haystack, piece.astype("<i2").tobytes()):
-            break
-        left = start + frame
-    return left
+    int16_row(samples)
+    whole("frame", frame)
+    if statistics is not None and statistics.sample_rate != sample_rate:
+        raise ConfigError(
+            f"the sound has {sample_rate} Hz and the song {statistics.sample_rate}; give the song that it was made from"
+        )
+    if statistics is not None and song is not None:
+        statistics.require(song)
+    spectrum, similarity = _against_song(samples, statistics)
+    copying = None
+    if statistics is not None and song is not None:
+        copying = copy_figures(samples, song, statistics.train_samples, statistics.pattern)
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "sample_rate": sample_rate,
+        "samples": len(samples),
+        "seconds": len(samples) / sample_rate,
+        "frame": frame,
+        "levels": level_figures(samples, sample_rate),
+        "collapse": collapse(samples, sample_rate),
+        "spectrum": spectrum,
+        "borders": border_figures(samples, frame),
+        "repetition": {"self_similarity": similarity, "period": period_lock(samples, sample_rate, frame)},
+        "copying": copying,
+    }
 
 
-def _holds(haystack: bytes, needle: bytes) -> bool:
-    """Tell whether `needle` stands in `haystack` at a whole int16."""
-    at = haystack.find(needle)
-    while at % 2 == 1:  # found across two samples: look on; -1 % 2 is 1 as well
-        if at < 0:
-            return False
-        at = haystack.find(needle, at + 1)
-    return True
+def excerpt_figures(
+    song: SongLike, statistics: SongStatistics, frame: int, seconds: float = 30.0
+) -> dict[str, Any] | None:
+    """Give the figures of the song itself, to read those of a sound against: music that no model was trained on.
 
-
-def similarity(wav: Samples, seed: Samples) -> float:
-    """Give the normalised correlation of a wav's start with its seed, over the shorter of the two.
-
-    Finds a seed that was left in at another level, which `seed_left_in` cannot.
+    Parameters
+    ----------
+    song, statistics, frame
+        As for `sound_figures`.
+    seconds : float
+        Length of the excerpt, from the middle of the dev split.
 
     Returns
     -------
-    float
-        Between -1 and 1; 0 where one of the two is constant.
+    dict or None
+        As `sound_figures`; None where the dev split is shorter.
+
+    Raises
+    ------
+    ConfigError, RunError
+        As `sound_figures`.
     """
-    length = min(len(wav), len(seed))
-    if length == 0:
-        return 0.0
-    a, b = (x[:length].astype(np.float64) for x in (wav, seed))
-    a -= a.mean()
-    b -= b.mean()
-    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
-    return float(a @ b) / scale if scale > 0 else 0.0
+    length = samples_in(seconds, song.sample_rate)
+    dev = len(song) - statistics.train_samples
+    if dev < length:
+        return None
+    start = statistics.train_samples + (dev - length) // 2
+    return sound_figures(song[start : start + length], song.sample_rate, frame, statistics, song)
+
+
+def _against_song(
+    samples: Samples, statistics: SongStatistics | None
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Compare spectra and self-similarity, which need the song's mean spectrum."""
+    if statistics is None:
+        return None, None
+    analysis = statistics.pattern.analysis
+    tally, log_mel = SpectralTally(analysis), []
+    for powers in analysis.powers(samples):
+        log_mel.append(analysis.log_mel(powers))
+        tally.add(powers)
+    moments = tally.moments()
+    if moments is None:
+        return None, None
+    spectrum = spectral_figures(moments, statistics.train)
+    spectrum["frechet_references"] = statistics.frechet_references()
+    together = max(1, round(_STRETCH_SECONDS * analysis.sample_rate / analysis.hop))
+    return spectrum, self_similarity(np.concatenate(log_mel), statistics.train.mel_mean, together)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from longsong.config import Elementwise
+from longsong.generation.guards import Guard
 from longsong.generation.kept import ITERATIONS, Kept
 from longsong.model import Network
 from longsong.model.fused import Products, Stepper
@@ -22,6 +23,7 @@ def generate_carry(
     *,
     products: Products | None = None,
     elementwise: Elementwise = "plain",
+    guard: Guard | None = None,
     on_frames: Callable[[float], object] | None = None,
 ) -> Iterator[Tensor]:
     """Generate frames one by one, the recurrent state carried along (not the post's way).
@@ -37,7 +39,7 @@ def generate_carry(
     """
     many, seq, _ = seeds.shape
     products = products or Products()
-    stepper = Stepper(network, parameters, many, many, products=products, elementwise=elementwise)
+    stepper = Stepper(network, parameters, many, many, products=products, elementwise=elementwise, guard=guard)
     kept = Kept(stepper, 1, many)
     with products.active():
         for t in range(seq):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from longsong.config import Elementwise
+from longsong.generation.guards import Guard
 from longsong.generation.kept import Kept
 from longsong.model import Network
 from longsong.model.fused import Products, Stepper
@@ -25,6 +26,7 @@ def generate_post(
     last: int = 1,
     products: Products | None = None,
     elementwise: Elementwise = "plain",
+    guard: Guard | None = None,
     on_frames: Callable[[float], object] | None = None,
 ) -> Iterator[Tensor]:
     """Generate frames as the post describes (P12 to P14), on a wavefront.
@@ -49,6 +51,8 @@ def generate_post(
         How matrices are multiplied.
     elementwise : {'compiled', 'plain'}
         How the rest is done.
+    guard : Guard or None
+        Guard rails.
     on_frames : callable or None
         Called with how many frames' worth of the work is done, now and then.
 
@@ -67,7 +71,9 @@ def generate_post(
     # When all rows were used, those under way, at most half of them, move to the beginning.
     capacity = (2 * most + 2) * many
     products = products or Products()
-    stepper = Stepper(network, parameters, most * many, capacity, products=products, elementwise=elementwise)
+    stepper = Stepper(
+        network, parameters, most * many, capacity, products=products, elementwise=elementwise, guard=guard
+    )
     kept = Kept(stepper, positions, many)
     base = worked = 0  # the iteration in the first row; steps made, of all iterations
     for front in range(frames + seq - 1):

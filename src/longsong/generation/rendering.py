@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 
 from longsong.errors import NotFiniteError
 
-__all__ = ["Level", "render"]
+__all__ = ["Level", "Renderer", "render"]
 
 _SILENT_RMS = 1.0  # one step of int16
+_BOUNDS = np.iinfo(np.int16)
 
 
 @dataclass(frozen=True)
@@ -49,44 +51,72 @@ class Level:
         return notes
 
 
-def render(
-    frames: NDArray[np.floating[Any]], samples: int, *, scale: float, offset: float, sample_rate: int
-) -> tuple[NDArray[np.int16], Level]:
-    """Undo the normalisation: ``(y - offset) / scale``, rounded, clipped to int16; nothing is stretched (D13).
+class Renderer:
+    """Undoes the normalisation, piece by piece: ``(y - offset) / scale``, rounded, clipped to int16.
+
+    Nothing is stretched (D13).
 
     Parameters
     ----------
-    frames : ndarray, shape (frames, frame)
-        Predictions, joined end to end (P14).
     samples : int
-        How many to keep.
+        How many to give in all.
     scale, offset : float
         Of the normalisation, ``x * scale + offset``.
     sample_rate : int
         In Hz; for the message alone.
 
-    Returns
-    -------
-    samples : ndarray, shape (samples,), int16
-    level : Level
-
-    Raises
-    ------
-    NotFiniteError
-        A prediction is not finite.
+    Attributes
+    ----------
+    done : int
+        Samples given so far.
     """
-    flat = frames.reshape(-1)[:samples].astype(np.float64)
-    finite = np.isfinite(flat)
-    if not finite.all():
-        second = int(np.argmin(finite)) / sample_rate
-        raise NotFiniteError(
-            f"what was generated is not finite from second {second:.3f} on; nothing was written. Train with a "
-            "smaller --learning-rate, or generate with --parameters best"
-        )
-    flat = np.rint((flat - offset) / scale)
-    bounds = np.iinfo(np.int16)
-    clipped = int(np.count_nonzero((flat < bounds.min) | (flat > bounds.max)))
-    rendered = np.clip(flat, bounds.min, bounds.max).astype(np.int16)
-    low, high = int(rendered.min()), int(rendered.max())
-    rms = float(np.sqrt(np.mean(rendered.astype(np.float64) ** 2)))
-    return rendered, Level(rms, max(-low, high), low, high, clipped)
+
+    def __init__(self, samples: int, *, scale: float, offset: float, sample_rate: int) -> None:
+        self.done = 0
+        self._samples, self._scale, self._offset, self._rate = samples, scale, offset, sample_rate
+        self._squares, self._clipped = 0.0, 0
+        self._low, self._high = int(_BOUNDS.max), int(_BOUNDS.min)
+
+    def render(self, frames: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
+        """Give the next samples, shape (samples,), as many as are left to give.
+
+        Parameters
+        ----------
+        frames : ndarray, shape (frames, frame)
+            Predictions, joined end to end (P14).
+
+        Raises
+        ------
+        NotFiniteError
+            A prediction is not finite.
+        """
+        flat = frames.reshape(-1)[: self._samples - self.done].astype(np.float64)
+        finite = np.isfinite(flat)
+        if not finite.all():
+            second = (self.done + int(np.argmin(finite))) / self._rate
+            raise NotFiniteError(
+                f"what was generated is not finite from second {second:.3f} on; nothing was written. Train with a "
+                "smaller --learning-rate, or generate with --parameters best"
+            )
+        flat = np.rint((flat - self._offset) / self._scale)
+        self._clipped += int(np.count_nonzero((flat < _BOUNDS.min) | (flat > _BOUNDS.max)))
+        rendered = np.clip(flat, _BOUNDS.min, _BOUNDS.max).astype(np.int16)
+        if len(rendered):
+            self._low, self._high = min(self._low, int(rendered.min())), max(self._high, int(rendered.max()))
+            self._squares += float(np.sum(rendered.astype(np.float64) ** 2))
+            self.done += len(rendered)
+        return rendered
+
+    @property
+    def level(self) -> Level:
+        """The level of all samples so far, of which there must be one."""
+        rms = math.sqrt(self._squares / self.done)
+        return Level(rms, max(-self._low, self._high), self._low, self._high, self._clipped)
+
+
+def render(
+    frames: NDArray[np.floating[Any]], samples: int, *, scale: float, offset: float, sample_rate: int
+) -> tuple[NDArray[np.int16], Level]:
+    """Give samples, shape (samples,), int16, of all frames at once, and their level; as `Renderer`."""
+    renderer = Renderer(samples, scale=scale, offset=offset, sample_rate=sample_rate)
+    return renderer.render(frames), renderer.level

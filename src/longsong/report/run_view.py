@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from longsong.audit.run import Run
 from longsong.errors import RunError
@@ -130,5 +132,23 @@ def _sound(run: Run) -> tuple[list[str], str | None, list[tuple[str, str]]]:
         ("sound", f"{wav.seconds:g} s, mode {record['mode']}"),
         ("seed", source),
         ("level of 32,768", f"RMS {record['rms']:,.0f}, peak {record['peak']:,.0f}"),
+        *_figures(record.get("sound") or {}),
     ]
     return [str(note) for note in record["notes"]], f"../{run.name}/generated.wav", numbers
+
+
+def _figures(sound: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give what is heard of a sound first, of the figures that `longsong.audit.sound` has of it."""
+    borders, spectrum, copying = (sound.get(key) or {} for key in ("borders", "spectrum", "copying"))
+    if (ratio := borders.get("step_ratio")) is not None:
+        yield "steps at borders of frames, over those inside", f"{ratio:.2f}"
+    if (distance := spectrum.get("log_spectral_distance_of_shapes")) is not None:
+        yield "spectrum off the song's", f"{distance:.1f} dB"
+    references = spectrum.get("frechet_references") or {}
+    if (distance := spectrum.get("frechet_log_mel")) is not None:
+        floor = references.get("floor")
+        beside = "" if floor is None else f" (dev split: {floor:.1f})"
+        yield "Fréchet distance of log-mel statistics", f"{distance:.1f} dB{beside}"
+    highest = copying.get("highest") or {}
+    if (correlation := highest.get("correlation")) is not None:
+        yield "most like the song", f"{abs(correlation):.2f}, at second {highest['song_second']:,.1f}"

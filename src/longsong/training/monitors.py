@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,13 +30,25 @@ def indices_digest(indices: NDArray[np.int64]) -> str:
     return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
 
 
-def log_audio(run: Path, name: str, samples: NDArray[np.int16], sample_rate: int, epoch: int) -> None:
-    """Give a run's TensorBoard the sound that was generated, shape (samples,), after `epoch` epochs."""
+def log_audio(
+    run: Path,
+    name: str,
+    samples: NDArray[np.int16],
+    sample_rate: int,
+    epoch: int,
+    figures: Iterable[tuple[str, float]] = (),
+) -> None:
+    """Give a run's TensorBoard the sound that was generated, shape (samples,), after `epoch` epochs.
+
+    `figures` are numbers about it, by name.
+    """
     from torch.utils.tensorboard import SummaryWriter
 
     with os_errors_named(run / "events.out.tfevents"):
         board = SummaryWriter(str(run))
         board.add_audio(name, samples.astype(np.float32)[None] / 32768, epoch, sample_rate)
+        for tag, value in figures:
+            board.add_scalar(f"{name}/{tag}", value, epoch)
         board.close()
 
 

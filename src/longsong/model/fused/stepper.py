@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from longsong.config import Elementwise
@@ -17,7 +19,7 @@ class Stepper:
 
     A prediction that is fed back goes through three linear maps, one behind the other: the output layer, the input
     layer, and what turns the first layer's inputs into sums. They are multiplied with each other beforehand, either all
-    three, or, where frames are so short that it is less work, the last two.
+    three, or, where frames are so short that it is less work or they are to be guarded, the last two.
 
     Parameters
     ----------
@@ -31,6 +33,8 @@ class Stepper:
         How matrices are multiplied.
     elementwise : {'compiled', 'plain'}
         How the rest is done (`longsong.model.fused.compiled_available`).
+    guard : callable, optional
+        Changes predicted frames, shape (rows, frame), in place, before they are fed back or given.
 
     Attributes
     ----------
@@ -47,6 +51,7 @@ class Stepper:
         *,
         products: Products | None = None,
         elementwise: Elementwise = "plain",
+        guard: Callable[[Tensor], object] | None = None,
     ) -> None:
         config, p = network.config, network.named(parameters.detach())
         self.network, self._products, self._capacity = network, products or Products(), capacity
@@ -63,9 +68,10 @@ class Stepper:
         self._from_frame = into.like(parameters)
         past = _Linear(self._out, self._out_bias).then(into)
         frame, hidden, width = network.frame, config.hidden, step.width * config.hidden
-        shorter = frame * (hidden + width) < hidden * width
-        self._frames = parameters.new_empty(rows, frame) if shorter else None
-        self._from_top = None if shorter else past.like(parameters)
+        through = guard is not None or frame * (hidden + width) < hidden * width
+        self._guard = guard
+        self._frames = parameters.new_empty(rows, frame) if through else None
+        self._from_top = None if through else past.like(parameters)
 
     def feed(self, frames: Tensor, first: int) -> None:
         """Make the sums of rows from `first` on, counted from that of the step, from frames, shape (rows, frame)."""
@@ -78,7 +84,7 @@ class Stepper:
             self._affine(top, self._from_top, first, stop)
         elif self._frames is not None:
             frames = self._frames[: stop - first]
-            self._products.affine(top, self._out, self._out_bias, frames)
+            self._predict(top, frames)
             self._affine(frames, self._from_frame, first, stop)
 
     def advance(self, rows: int, first: int) -> None:
@@ -90,6 +96,11 @@ class Stepper:
             layer.advance(rows, first)
             below = layer.states[0][first : first + rows]
 
+    def begin(self) -> None:
+        """Set all rows to the initial state."""
+        for layer in self._layers:
+            layer.begin(0)
+
     def move(self, first: int, stop: int) -> None:
         """Move the states of rows [first, stop) to the beginning; those behind begin anew. They may not overlap."""
         for layer in self._layers:
@@ -99,8 +110,13 @@ class Stepper:
         """Give the frames, shape (..., frame), that the last layer's states, shape (..., hidden), predict."""
         flat = h.reshape(-1, h.shape[-1])
         frames = flat.new_empty(len(flat), self.network.frame)
-        self._products.affine(flat, self._out, self._out_bias, frames)
+        self._predict(flat, frames)
         return frames.view(*h.shape[:-1], -1)
+
+    def _predict(self, h: Tensor, frames: Tensor) -> None:
+        self._products.affine(h, self._out, self._out_bias, frames)
+        if self._guard is not None:
+            self._guard(frames)
 
     def _affine(self, a: Tensor, linear: _Linear, first: int, stop: int) -> None:
         self._products.affine(a, linear.weights, linear.bias, self._sums[first:stop])
