@@ -30,7 +30,7 @@ import torch
 from benchmarks.generate_candidates import Candidate, Carry, Floor, StepByStep, Task, Wavefront
 from benchmarks.harness import arguments, available_cores, interleaved, machine, render_table, report
 
-__all__ = ["main"]
+__all__ = ["main", "ratios"]
 
 PACKAGES = ("torch", "numpy", "numba")
 SAMPLE_RATE = 16_000
@@ -93,7 +93,7 @@ def main() -> None:
                 print("\n" + render_table(found, COLUMNS), flush=True)
     finally:  # minutes of figures are not lost with the shape that fails
         print()
-        report(options.json, described, rows, _ratios(rows))
+        report(options.json, described, rows, ratios(rows))
 
 
 def _measure(task: Task, candidates: list[Candidate], rounds: int) -> list[dict[str, Any]]:
@@ -125,24 +125,25 @@ def _measure(task: Task, candidates: list[Candidate], rounds: int) -> list[dict[
     return rows
 
 
-def _ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
-    ratios: dict[str, float] = {}
+def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Give the ratios, by the names that the module says."""
+    found: dict[str, float] = {}
     for row in rows:
         if row["candidate"].startswith("wavefront"):
-            ratios[f"wavefront_over_step:{row['precision']}:{row['shape']}"] = row["over_step"]
+            found[f"wavefront_over_step:{row['precision']}:{row['shape']}"] = row["over_step"]
             if "over_floor" in row:
-                ratios[f"wavefront_over_floor:{row['precision']}:{row['shape']}"] = row["over_floor"]
+                found[f"wavefront_over_floor:{row['precision']}:{row['shape']}"] = row["over_floor"]
     seconds = {(row["candidate"], row["shape"]): row["seconds"] for row in rows}
     for candidate, shape in seconds:
         if candidate == "wavefront bfloat16":
-            ratios[f"bfloat16_over_float32:{shape}"] = (
+            found[f"bfloat16_over_float32:{shape}"] = (
                 seconds["wavefront float32", shape] / seconds["wavefront bfloat16", shape]
             )
     for frame in sorted({row["frame"] for row in rows}):
         carried = [row["over_realtime"] for row in rows if row["candidate"] == "carry" and row["frame"] == frame]
         if carried:
-            ratios[f"carry_over_realtime:{frame}"] = min(carried)
-    return ratios
+            found[f"carry_over_realtime:{frame}"] = min(carried)
+    return found
 
 
 def _options() -> argparse.Namespace:

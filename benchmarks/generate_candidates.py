@@ -16,7 +16,7 @@ from longsong.generation import generate_carry, generate_post
 from longsong.model import Network
 from longsong.model.fused import Bfloat16Products, Products, compiled_available, has_bfloat16
 
-__all__ = ["Candidate", "Carry", "Floor", "StepByStep", "Task", "Wavefront"]
+__all__ = ["Candidate", "Carry", "Floor", "StepByStep", "Task", "Wavefront", "last_frames", "noted_products"]
 
 Measure = Callable[[], float]
 
@@ -167,18 +167,24 @@ class Floor:
 
     def open(self, task: Task) -> Measure:
         """Note the products of a whole generation, then time them."""
-        noted = _Noted()
-        network, parameters = task.network()
-        for _ in generate_post(network, parameters, task.seeds(), task.frames, products=noted, elementwise="plain"):
-            pass
+        products = noted_products(task)
 
         def measure() -> float:
             begun = time.perf_counter()
-            for a, b, out in noted.products:
+            for a, b, out in products:
                 torch.mm(a, b, out=out)
             return time.perf_counter() - begun
 
         return measure
+
+
+def noted_products(task: Task) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Give left, right and outcome of each product of a generation on the wavefront, in their order."""
+    noted = _Noted()
+    network, parameters = task.network()
+    for _ in generate_post(network, parameters, task.seeds(), task.frames, products=noted, elementwise="plain"):
+        pass
+    return noted.products
 
 
 class _Noted(Products):

@@ -19,7 +19,15 @@ _DASHES = {"ours": "solid", "peer": "solid", "floor": (0, (4, 3))}
 
 def draw_lengths(path: Path, rows: Sequence[Row]) -> None:
     """Draw the time per step over the steps of the sequence, of `benchmarks.train_lengths`."""
-    _draw(path, rows, "seq", "steps of the sequence", lambda row: row["step_seconds"] * 1e3, "milliseconds a step")
+    _draw(
+        path,
+        rows,
+        "seq",
+        "steps of the sequence",
+        lambda row: row["step_seconds"] * 1e3,
+        "milliseconds a step",
+        flat=True,
+    )
 
 
 def draw_widths(path: Path, rows: Sequence[Row]) -> None:
@@ -27,8 +35,11 @@ def draw_widths(path: Path, rows: Sequence[Row]) -> None:
     _draw(path, rows, "hidden", "hidden units of a layer", lambda row: row["seconds"], "seconds an update")
 
 
-def _draw(path: Path, rows: Sequence[Row], key: str, across: str, up: Any, upwards: str) -> None:
-    """Draw a line for each candidate, on logarithmic axes; the same bytes for the same numbers."""
+def _draw(path: Path, rows: Sequence[Row], key: str, across: str, up: Any, upwards: str, *, flat: bool = False) -> None:
+    """Draw a line for each candidate, on logarithmic axes; the same bytes for the same numbers.
+
+    Of what is to be `flat` the upward axis is even and begins at 0.
+    """
     import io
 
     import matplotlib as mpl
@@ -45,7 +56,10 @@ def _draw(path: Path, rows: Sequence[Row], key: str, across: str, up: Any, upwar
                 points = [row[key] for row in here], [up(row) for row in here]
                 axes.plot(*points, marker="o", color=_COLOURS[kind], linestyle=_DASHES[kind], label=title)
         axes.set_xscale("log")
-        axes.set_yscale("log")
+        if flat:
+            axes.set_ylim(0, 1.25 * axes.get_ylim()[1])  # room for the legend
+        else:
+            axes.set_yscale("log")
         axes.set_xticks(sorted({row[key] for row in rows}))
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(ScalarFormatter())

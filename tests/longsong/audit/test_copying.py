@@ -77,6 +77,23 @@ def test_the_dev_split_is_not_searched(pattern: Pattern) -> None:
     assert found["highest"]["song_sample"] + RATE <= TRAIN
 
 
+def test_a_copy_that_reaches_out_of_the_train_split_is_matched_within(pattern: Pattern) -> None:
+    """The place is in reach of the last that the pattern knows, and 300 samples of it are of the dev split."""
+    start = TRAIN - RATE + 300
+    match = best_match(SONG[start : start + RATE], 0, RATE, SONG, TRAIN, np.array([start]), pattern.step)
+    assert match.sample + RATE <= TRAIN
+    assert abs(match.correlation) < 0.99
+
+
+def test_a_run_of_copies_ends_where_the_place_changes(pattern: Pattern, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The windows across hold three quarters of either place, and count as copied here."""
+    monkeypatch.setattr("longsong.audit.copying.COPIED", 0.5)
+    sound = np.concatenate([SONG[160_000:196_000], SONG[800_000:836_000]])
+    found = copy_figures(sound, SONG, TRAIN, pattern)
+    assert found["copied_share"] == 1
+    assert found["longest_seconds"] == 2.5
+
+
 def test_copies_of_two_places_are_two(pattern: Pattern) -> None:
     sound = np.concatenate([SONG[160_000:192_000], SONG[800_000:848_000]])
     found = copy_figures(sound, SONG, TRAIN, pattern)

@@ -48,6 +48,12 @@ def test_the_mean_over_horizons_is_the_cost_of_all(horizons: int, rows: int, fra
     assert np.isnan(error).all() if rows == 1 else (error >= 0).all()
 
 
+def test_the_error_is_that_of_a_mean() -> None:
+    """Of two rows with costs of 1 and 9: a deviation of 4 sqrt(2), over sqrt(2)."""
+    cost, error = cost_by_horizon(np.array([[[1.0], [3.0]]]), np.zeros((1, 2, 1)))
+    assert (cost.tolist(), error.tolist()) == ([5], [pytest.approx(4)])
+
+
 def test_one_row_has_no_error() -> None:
     one = np.zeros((3, 1, 2))
     found = horizon_figures(one, one, one, 100)

@@ -102,6 +102,13 @@ def test_similarity_is_that_of_directions(seed: int, scale: float) -> None:
     assert -1 - 1e-9 <= found["mean"] <= found["nearest"] <= 1 + 1e-9
 
 
+def test_a_sound_is_not_like_itself_for_being_so_a_moment_ago() -> None:
+    one, other = np.eye(2, BANDS)
+    assert self_similarity(np.stack([one, one, other, other]), np.zeros(BANDS), 1) == {
+        "stretches": 4, "mean": 0.0, "nearest": 0.0,
+    }  # fmt: skip
+
+
 def test_too_few_stretches_have_no_similarity() -> None:
     assert self_similarity(np.ones((5, BANDS)), np.zeros(BANDS), 2) == {"stretches": 2, "mean": None, "nearest": None}
     with pytest.raises(ConfigError, match="centre"):
