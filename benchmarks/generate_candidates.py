@@ -130,7 +130,7 @@ class Wavefront:
         """Hold it against the plain loop, then time it."""
         network, parameters = task.network()
         seeds = task.seeds()
-        found = torch.cat([piece[:, 0] for piece in self._pieces(network, parameters, seeds, _ITERATIONS)])
+        found = torch.cat(list(self._pieces(network, parameters, seeds, _ITERATIONS)))
         sought = torch.stack(list(last_frames(network, parameters, seeds, _ITERATIONS)))
         error = float((found - sought).abs().max() / sought.abs().max())
         if error > _TOLERANCE[self.precision]:

@@ -30,7 +30,7 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
         "--join",
         choices=("last-frame", "crossfade"),
         default="last-frame",
-        help="keep the last frame of each predicted sequence, as in the post, or blend the last two",
+        help="frames end to end, as in the post, or each blended with the sound so far, without ticks",
     )
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(

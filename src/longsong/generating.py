@@ -67,7 +67,7 @@ class Generating:
     mode : {'post', 'carry'}
         Feed back whole predicted sequences (P12), or one frame and the state.
     join : {'last-frame', 'crossfade'}
-        Keep the last frame of each predicted sequence (P14), or blend the last two.
+        Put predicted frames end to end (P14), or have the sound so far go on into each (no ticks).
     clip : bool
         Keep predictions in the range of the song, before they are given and fed back.
     hold_level : bool
@@ -92,11 +92,6 @@ class Generating:
             raise ConfigError(
                 f"as-coded is {', '.join(self.as_coded)}, which is of the post's way alone; leave out other modes, "
                 "joins and guard rails"
-            )
-        if self.mode == "carry" and self.join == "crossfade":
-            raise ConfigError(
-                "join is 'crossfade', which blends predictions of the same frame, and with mode 'carry' there is one "
-                "of each; leave one of the two out"
             )
 
     @property
@@ -146,8 +141,6 @@ class Sounds:
         lengths = sorted({len(seed.frames) for seed in seeds})
         if len(lengths) != 1:
             raise ConfigError(f"seeds have {lengths or 'no'} frames; give one or more of the same length")
-        if how.join == "crossfade" and lengths[0] < 2:
-            raise ConfigError("join is 'crossfade', and sequences of one frame overlap in none; take last-frame")
         if how.as_coded and len(seeds) > 1:
             raise ConfigError(f"as-coded is of one sound at a time, and {len(seeds)} are asked for; ask for one")
         self.run, self._seeds, self._how, self._on_samples = run, list(seeds), how, on_samples
@@ -173,22 +166,17 @@ class Sounds:
         if self._how.as_coded:
             yield from self._as_coded(frames[0])
             return
-        iterations = self.frames + joining.more
         settings: dict[str, Any] = {
             "products": self._products(),
-            "elementwise": self._elementwise(iterations + frames.shape[1]),
+            "elementwise": self._elementwise(self.frames + frames.shape[1]),
             "guard": self._guard(frames),
             "on_frames": self._tell,
         }
-        if self._how.mode == "post":
-            pieces = generate_post(run.network, run.parameters, frames, iterations, last=joining.last, **settings)
-        else:
-            pieces = generate_carry(run.network, run.parameters, frames, iterations, **settings)
-        for piece in pieces:
-            joined = joining.join(piece).transpose(0, 1).cpu().numpy()
+        generate = generate_post if self._how.mode == "post" else generate_carry
+        for piece in generate(run.network, run.parameters, frames, self.frames, **settings):
+            joined = joining.join(piece.transpose(0, 1).cpu().numpy())
             rendered = [renderer.render(sound) for renderer, sound in zip(self._renderers, joined, strict=True)]
-            if len(rendered[0]):
-                yield np.stack(rendered)
+            yield np.stack(rendered)
 
     def level(self, number: int) -> Level:
         """Give the level of a sound, as far as it is generated."""

@@ -102,7 +102,7 @@ def _horizon(run: Run, splits: Splits) -> dict[str, Any] | None:
     inputs, targets = splits.dev.read(np.arange(rows) * len(splits.dev) // rows)
     ahead = min(seq - half + 1, max(1, int(_MOST_SECONDS * rate) // frame))
     given = torch.from_numpy(np.array(inputs)).to(run.parameters)
-    free = torch.cat(list(generate_carry(run.network, run.parameters, given[:, :half], ahead)))[:, 0]
+    free = torch.cat(list(generate_carry(run.network, run.parameters, given[:, :half], ahead)))
     forced = run.predict(inputs[:, : half - 1 + ahead])[:, half - 1 :]
     sought = targets[:, half - 1 : half - 1 + ahead]
     return horizon_figures(free.cpu().numpy(), forced.swapaxes(0, 1), sought.swapaxes(0, 1), rate)

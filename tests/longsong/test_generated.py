@@ -121,8 +121,7 @@ def test_a_crossfade_is_as_long_and_not_the_same(run):
     assert len(post.samples) == len(soft.samples) == 16_000
     assert soft.record["join"] == "crossfade"
     assert not np.array_equal(post.samples, soft.samples)
-    with pytest.raises(ConfigError, match="crossfade"):
-        run.generate(1.0, mode="carry", join="crossfade")
+    assert np.array_equal(post.samples[:FRAME], soft.samples[:FRAME])  # there is nothing yet to go on
 
 
 def test_the_command_writes_one_several_or_to_standard_output(run, tmp_path, capfdbinary):
@@ -149,7 +148,6 @@ def test_the_command_writes_one_several_or_to_standard_output(run, tmp_path, cap
         (["--count", "0"], "count must be a whole number of 1 or more, not 0"),
         (["--count", "2", "--seed-spread", "2"], "leave out --seed-spread"),
         (["--count", "2", "--seed-example", "1", "2"], "2 examples are given"),
-        (["--mode", "carry", "--join", "crossfade"], "leave one of the two out"),
         (["--seed-example", "99"], "seed-example is 99, and the dev split has 25 examples"),
         (["--count", "99"], "seed-example is 98, and the dev split has 25 examples"),
     ],

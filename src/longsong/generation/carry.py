@@ -35,12 +35,12 @@ def generate_carry(
 
     Yields
     ------
-    Tensor, shape (some, 1, seeds, frame)
+    Tensor, shape (some, seeds, frame)
     """
     many, seq, _ = seeds.shape
     products = products or Products()
     stepper = Stepper(network, parameters, many, many, products=products, elementwise=elementwise, guard=guard)
-    kept = Kept(stepper, 1, many)
+    kept = Kept(stepper, many)
     with products.active():
         for t in range(seq):
             stepper.feed(seeds[:, t], 0)
@@ -52,9 +52,9 @@ def generate_carry(
                 if iteration:
                     stepper.feed_back(0, 0, many)
                     stepper.advance(many, 0)
-                kept.keep(iteration, 0, stepper.top)
+                kept.keep(stepper.top)
             made = iteration + 1
-            done = kept.give(made, rest=True)
+            done = kept.give(rest=True)
         if on_frames is not None:
             on_frames(made)
         if done is not None:

@@ -13,36 +13,27 @@ ITERATIONS = 64
 
 
 class Kept:
-    """The last layer's states at the last positions of iterations that are not given yet.
+    """The last layer's states at the last positions of iterations whose frames are not given yet.
 
     Parameters
     ----------
     stepper : Stepper
-    last : int
-        Positions of an iteration.
     seeds : int
         Rows of an iteration.
     """
 
-    def __init__(self, stepper: Stepper, last: int, seeds: int) -> None:
-        # One is complete while `last - 1` after it are not.
-        self._h = stepper.top.new_empty(ITERATIONS + last - 1, last, seeds, stepper.top.shape[1])
-        self._stepper, self._first, self._last = stepper, 0, last
+    def __init__(self, stepper: Stepper, seeds: int) -> None:
+        self._h = stepper.top.new_empty(ITERATIONS, seeds, stepper.top.shape[1])
+        self._stepper, self._some = stepper, 0
 
-    def keep(self, iteration: int, position: int, h: Tensor) -> None:
-        """Keep states, shape (seeds, hidden), of an iteration at one of its last positions, counted from 0."""
-        self._h[iteration - self._first, position].copy_(h)
+    def keep(self, h: Tensor) -> None:
+        """Keep states, shape (seeds, hidden), of the next iteration."""
+        self._h[self._some].copy_(h)
+        self._some += 1
 
-    def give(self, complete: int, *, rest: bool) -> Tensor | None:
-        """Give the frames, shape (some, last, seeds, frame), of iterations before `complete`, if they are enough.
-
-        `rest` gives them however few they are.
-        """
-        some = complete - self._first
-        if some < (1 if rest else ITERATIONS):
+    def give(self, *, rest: bool) -> Tensor | None:
+        """Give the frames of what is kept, shape (some, seeds, frame), once it is enough; `rest` however few."""
+        if not self._some or (self._some < ITERATIONS and not rest):
             return None
-        frames = self._stepper.decode(self._h[:some])
-        begun = self._last - 1
-        self._h[:begun] = self._h[some : some + begun].clone()
-        self._first = complete
-        return frames
+        some, self._some = self._some, 0
+        return self._stepper.decode(self._h[:some])

@@ -23,7 +23,6 @@ def generate_post(
     seeds: Tensor,
     frames: int,
     *,
-    last: int = 1,
     products: Products | None = None,
     elementwise: Elementwise = "plain",
     guard: Guard | None = None,
@@ -45,8 +44,6 @@ def generate_post(
         Sequences to begin with, each generated from by itself; they are not in the output (P13).
     frames : int
         How many to generate from each; 1 or more.
-    last : int
-        How many of the last frames of each predicted sequence to give; from 1 to seq.
     products : Products, optional
         How matrices are multiplied.
     elementwise : {'compiled', 'plain'}
@@ -58,15 +55,13 @@ def generate_post(
 
     Yields
     ------
-    Tensor, shape (some, last, seeds, frame)
-        Of the next iterations the last frames, in the order of time.
+    Tensor, shape (some, seeds, frame)
+        The last frames of the next iterations.
     """
-    many, seq, frame = seeds.shape
     if network.config.recurrence == "batch":
-        # One example is one step there (D01): positions do not see each other, as seeds do not.
-        many, seq = many * last, 1
-        seeds = seeds[:, -last:].transpose(0, 1).reshape(many, 1, frame)
-    positions = min(last, seq)
+        # One example is one step there (D01): positions do not see each other, and only the last is kept.
+        seeds = seeds[:, -1:]
+    many, seq, _ = seeds.shape
     most = min(seq, frames)
     # When all rows were used, those under way, at most half of them, move to the beginning.
     capacity = (2 * most + 2) * many
@@ -74,7 +69,7 @@ def generate_post(
     stepper = Stepper(
         network, parameters, most * many, capacity, products=products, elementwise=elementwise, guard=guard
     )
-    kept = Kept(stepper, positions, many)
+    kept = Kept(stepper, many)
     base = worked = 0  # the iteration in the first row; steps made, of all iterations
     for front in range(frames + seq - 1):
         first, stop = max(0, front - seq + 1), min(frames, front + 1)
@@ -90,14 +85,11 @@ def generate_post(
             else:
                 stepper.feed_back(at - many, 0, rows)
             stepper.advance(rows, at)
-            for position in range(positions):
-                iteration = front - seq + positions - position
-                if 0 <= iteration < frames:
-                    row = (iteration - base) * many
-                    kept.keep(iteration, position, stepper.top[row : row + many])
-            done = kept.give(front - seq + 2, rest=front == frames + seq - 2)
+            if front >= seq - 1:  # the oldest has made its last step
+                kept.keep(stepper.top[at : at + many])
+            done = kept.give(rest=front == frames + seq - 2)
         worked += stop - first
         if on_frames is not None and front % _BETWEEN_REPORTS == _BETWEEN_REPORTS - 1:
             on_frames(worked / seq)
         if done is not None:
-            yield done.view(len(done), last, -1, frame)
+            yield done
