@@ -197,6 +197,10 @@ class _Noted(Products):
         self.products.append((a, b, out))
         super().add(a, b, out)
 
+    def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
+        self.products.append((a, b, out))
+        super().multiply(a, b, out)
+
     def affine(self, a: Tensor, b: Tensor, bias: Tensor, out: Tensor) -> None:
         self.products.append((a, b, out))
         super().affine(a, b, bias, out)

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from longsong.audit.baselines import LARGEST_FRAME, baseline_costs
+from longsong.audit.baselines import baseline_costs
 from longsong.audit.horizon import horizon_figures
 from longsong.audit.song_statistics import song_statistics
 from longsong.audit.sound import sound_figures
-from longsong.errors import RunError
+from longsong.errors import ConfigError, RunError
 from longsong.generation import generate_carry
 from longsong.progress import Progress
 from longsong.training.record import read_summary, write_summary
@@ -54,9 +54,12 @@ def judge_sound(run: Run, samples: NDArray[np.int16], *, quiet: bool = False) ->
     except (RunError, StreamsError) as error:
         return sound_figures(samples, rate, frame) | {"without_song": str(error)}
     song = splits.song
-    with Progress("reading the song's statistics", len(song), "samples", quiet=quiet) as progress:
-        train = run.record.data.train_samples or len(song)
-        statistics = song_statistics(run.folder.parent, song, train, progress.update)
+    try:
+        with Progress("reading the song's statistics", len(song), "samples", quiet=quiet) as progress:
+            train = run.record.data.train_samples or len(song)
+            statistics = song_statistics(run.folder.parent, song, train, progress.update)
+    except ConfigError as error:  # a train split shorter than what is compared
+        return sound_figures(samples, rate, frame) | {"without_song": str(error)}
     return sound_figures(samples, rate, frame, statistics, song)
 
 
@@ -77,8 +80,7 @@ def judge_prediction(run: Run) -> dict[str, Any] | None:
     -------
     dict or None
         ``horizon``, as `longsong.audit.horizon.horizon_figures`, None where an example has one frame; ``baselines``, as
-        `longsong.audit.baselines.baseline_costs`, None where frames are too large for it. None where the song is not
-        here, or its dev split holds no example.
+        `longsong.audit.baselines.baseline_costs`. None where the song is not here, or its dev split holds no example.
     """
     try:
         splits = run.splits()
@@ -87,9 +89,7 @@ def judge_prediction(run: Run) -> dict[str, Any] | None:
     stream = splits.dev_stream()
     if stream is None:
         return None
-    baselines = None
-    if run.record.data.frame <= LARGEST_FRAME:
-        baselines = baseline_costs(_epoch(splits.train_stream(run.record.training.seed)), _epoch(stream))
+    baselines = baseline_costs(_epoch(splits.train_stream(run.record.training.seed)), _epoch(stream))
     return {"horizon": _horizon(run, splits), "baselines": baselines}
 
 

@@ -13,12 +13,12 @@ def gru_loops(kit: Kit) -> dict[str, Any]:
     """Make the loops of a gated recurrent unit; `longsong.model.fused.plain` has the same in torch.
 
     Buffers, in order: gates, candidate, product, h, d_h, d_product, as in `longsong.model.fused.gru`; of the steps
-    sums, h, product, as in `longsong.model.fused.steps`.
+    sums, h, product, bias, as in `longsong.model.fused.steps`.
     """
     from numba import njit
 
     options, loop, part, rows_of = kit.options, kit.loop, kit.part, kit.rows_of
-    tanh, sigmoid, one = kit.tanh, kit.sigmoid, kit.one
+    tanh, sigmoid, one, wide = kit.tanh, kit.sigmoid, kit.one, kit.wide
 
     @njit(**options)
     def reset(gates, before, product, hidden):  # type: ignore[no-untyped-def]
@@ -91,21 +91,30 @@ def gru_loops(kit: Kit) -> dict[str, Any]:
         )
 
     @njit(**options)
-    def update_in_place(sums, states, hidden):  # type: ignore[no-untyped-def]
+    def step_reset(sums, states, product, bias, hidden):  # type: ignore[no-untyped-def]
+        for row in range(len(sums)):
+            s, h, rh = sums[row], states[row], product[row]
+            for i in range(hidden):
+                s[i] = sigmoid(s[i] + bias[i])
+            for i in range(hidden):
+                rh[i] = sigmoid(s[hidden + i] + bias[hidden + i]) * h[i]
+
+    @njit(**options)
+    def step_update(sums, states, bias, hidden):  # type: ignore[no-untyped-def]
         for row in range(len(sums)):
             s, h = sums[row], states[row]
             for i in range(hidden):
-                h[i] += s[i] * (tanh(s[2 * hidden + i]) - h[i])
+                h[i] += s[i] * (tanh(s[2 * hidden + i] + bias[2 * hidden + i]) - h[i])
 
     @loop
     def run_step_reset(n):  # type: ignore[no-untyped-def]
         a, b = rows_of(n)
-        reset(part(n, 0, 0, a, b, 3), part(n, 1, 0, a, b, 1), part(n, 2, 0, a, b, 1), n[2])
+        step_reset(part(n, 0, 0, a, b, 3), part(n, 1, 0, a, b, 1), part(n, 2, 0, a, b, 1), wide(n, 3, 3), n[2])
 
     @loop
     def run_step_update(n):  # type: ignore[no-untyped-def]
         a, b = rows_of(n)
-        update_in_place(part(n, 0, 0, a, b, 3), part(n, 1, 0, a, b, 1), n[2])
+        step_update(part(n, 0, 0, a, b, 3), part(n, 1, 0, a, b, 1), wide(n, 3, 3), n[2])
 
     return {
         "step_reset": run_step_reset,

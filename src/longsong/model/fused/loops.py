@@ -36,8 +36,9 @@ class Kit:
     part : callable
         ``part(numbers, buffer, step, first, stop, width)``: those rows of a step of a buffer of shape
         (steps, rows, width * numbers[2]), as an array.
-    vector : callable
-        ``vector(numbers, buffer)``: a buffer of shape (numbers[2],).
+    vector, wide : callable
+        ``vector(numbers, buffer)``: a buffer of shape (numbers[2],); ``wide(numbers, buffer, width)`` one of shape
+        (width * numbers[2],).
     tanh, sigmoid : callable
     one : numpy scalar
         1 in this precision.
@@ -48,6 +49,7 @@ class Kit:
     rows_of: Any
     part: Any
     vector: Any
+    wide: Any
     tanh: Any
     sigmoid: Any
     one: Any
@@ -106,8 +108,12 @@ def make_kit(dtype: torch.dtype) -> Kit:
     def vector(numbers, buffer):  # type: ignore[no-untyped-def]
         return carray(pointer(numbers[3 + buffer]), numbers[2])
 
+    @njit
+    def wide(numbers, buffer, width):  # type: ignore[no-untyped-def]
+        return carray(pointer(numbers[3 + buffer]), width * numbers[2])
+
     loop = cfunc(types.void(types.CPointer(types.int64)), **options)
-    return Kit(options, loop, rows_of, part, vector, tanh, sigmoid, scalar(1))
+    return Kit(options, loop, rows_of, part, vector, wide, tanh, sigmoid, scalar(1))
 
 
 @cache

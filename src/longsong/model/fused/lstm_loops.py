@@ -13,12 +13,12 @@ def lstm_loops(kit: Kit) -> dict[str, Any]:
     """Make the loops of a peephole LSTM; `longsong.model.fused.plain` has the same in torch.
 
     Buffers, in order: gates, h, cells, d_h, d_cells, peepholes in, forget and out, as in `longsong.model.fused.lstm`;
-    of a step sums, h, cells and the peepholes, as in `longsong.model.fused.steps`.
+    of a step sums, h, cells, the peepholes and bias, as in `longsong.model.fused.steps`.
     """
     from numba import njit
 
     options, loop, part, rows_of = kit.options, kit.loop, kit.part, kit.rows_of
-    tanh, sigmoid, one, vector = kit.tanh, kit.sigmoid, kit.one, kit.vector
+    tanh, sigmoid, one, vector, wide = kit.tanh, kit.sigmoid, kit.one, kit.vector, kit.wide
 
     @njit(**options)
     def advance(gates, cells, new_cells, after, p_in, p_forget, p_out, hidden):  # type: ignore[no-untyped-def]
@@ -88,22 +88,22 @@ def lstm_loops(kit: Kit) -> dict[str, Any]:
         )
 
     @njit(**options)
-    def advance_in_place(gates, cells, states, p_in, p_forget, p_out, hidden):  # type: ignore[no-untyped-def]
-        for row in range(len(gates)):
-            g, c, h = gates[row], cells[row], states[row]
+    def step(sums, cells, states, p_in, p_forget, p_out, bias, hidden):  # type: ignore[no-untyped-def]
+        for row in range(len(sums)):
+            s, c, h = sums[row], cells[row], states[row]
             for i in range(hidden):
-                into = sigmoid(g[i] + c[i] * p_in[i])
-                keep = sigmoid(g[hidden + i] + c[i] * p_forget[i])
-                g[i] = keep * c[i] + into * tanh(g[2 * hidden + i])
+                into = sigmoid(s[i] + bias[i] + c[i] * p_in[i])
+                keep = sigmoid(s[hidden + i] + bias[hidden + i] + c[i] * p_forget[i])
+                s[i] = keep * c[i] + into * tanh(s[2 * hidden + i] + bias[2 * hidden + i])
             for i in range(hidden):
-                c[i] = g[i]
+                c[i] = s[i]
             for i in range(hidden):
-                h[i] = sigmoid(g[3 * hidden + i] + c[i] * p_out[i]) * tanh(c[i])
+                h[i] = sigmoid(s[3 * hidden + i] + bias[3 * hidden + i] + c[i] * p_out[i]) * tanh(c[i])
 
     @loop
     def run_step(n):  # type: ignore[no-untyped-def]
         a, b = rows_of(n)
-        gates, states, cells = part(n, 0, 0, a, b, 4), part(n, 1, 0, a, b, 1), part(n, 2, 0, a, b, 1)
-        advance_in_place(gates, cells, states, vector(n, 3), vector(n, 4), vector(n, 5), n[2])
+        sums, states, cells = part(n, 0, 0, a, b, 4), part(n, 1, 0, a, b, 1), part(n, 2, 0, a, b, 1)
+        step(sums, cells, states, vector(n, 3), vector(n, 4), vector(n, 5), wide(n, 6, 4), n[2])
 
     return {"step": run_step, "advance": run_advance, "back": run_back}

@@ -85,6 +85,8 @@ class Team:
         addresses = [0 if buffer is None else buffer.data_ptr() for buffer in buffers]
         self._numbers = np.array([0, rows, width, *addresses], dtype=np.int64)
         self._loops, self._parallel = loops, library.GOMP_parallel
+        self._begins = addresses
+        self._row_bytes = [0 if buffer is None else buffer.stride(0) * buffer.element_size() for buffer in buffers]
         self._where = self._numbers.ctypes.data
         self._addresses = {name: loop.address for name, loop in loops.items()}
         self._most = torch.get_num_threads()
@@ -92,9 +94,7 @@ class Team:
 
     def place(self, buffer: int, row: int) -> None:
         """Have the loops begin at another row of a buffer of shape (rows, columns)."""
-        tensor = self._buffers[buffer]
-        if tensor is not None:
-            self._numbers[3 + buffer] = tensor.data_ptr() + row * tensor.stride(0) * tensor.element_size()
+        self._numbers[3 + buffer] = self._begins[buffer] + row * self._row_bytes[buffer]
 
     def resize(self, rows: int) -> None:
         """Have the loops run over another number of rows."""

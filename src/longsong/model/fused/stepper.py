@@ -62,39 +62,43 @@ class Stepper:
         ]
         self.top = self._layers[-1].states[0]
         self._out, self._out_bias = p["hidden_to_output.W"], p["hidden_to_output.b"]
-        into = _Linear(p["input_to_hidden.W"], p["input_to_hidden.b"]).then(
-            _Linear(self._layers[0].weights, self._layers[0].bias)
-        )
-        self._from_frame = into.like(parameters)
+        first = self._layers[0]
+        into = _Linear(p["input_to_hidden.W"], p["input_to_hidden.b"]).then(_Linear(first.weights, first.bias))
         past = _Linear(self._out, self._out_bias).then(into)
+        self._from_frame = into.weights.to(parameters)
+        # The first layer's own bias is that of what is fed back; of frames that are given the output's is taken off.
+        first.bias.copy_(into.bias if guard is not None else past.bias)
         frame, hidden, width = network.frame, config.hidden, step.width * config.hidden
         through = guard is not None or frame * (hidden + width) < hidden * width
         self._guard = guard
         self._frames = parameters.new_empty(rows, frame) if through else None
-        self._from_top = None if through else past.like(parameters)
+        self._from_top = None if through else past.weights.to(parameters)
+        self._last: tuple[int, int] | None = None
 
     def feed(self, frames: Tensor, first: int) -> None:
         """Make the sums of rows from `first` on, counted from that of the step, from frames, shape (rows, frame)."""
-        self._affine(frames, self._from_frame, first, first + len(frames))
+        given = frames if self._guard is not None else frames - self._out_bias
+        self._products.multiply(given, self._from_frame, self._sums[first : first + len(frames)])
 
     def feed_back(self, source: int, first: int, stop: int) -> None:
         """Make the sums of rows [first, stop) of the step from what rows from `source` on predicted last."""
-        top = self.top[source : source + stop - first]
+        top, sums, frames = self.top.narrow(0, source, stop - first), *self._views(first, stop)
         if self._from_top is not None:
-            self._affine(top, self._from_top, first, stop)
-        elif self._frames is not None:
-            frames = self._frames[: stop - first]
-            self._predict(top, frames)
-            self._affine(frames, self._from_frame, first, stop)
+            self._products.multiply(top, self._from_top, sums)
+        elif frames is not None:
+            if self._guard is None:
+                self._products.multiply(top, self._out, frames)
+            else:
+                self._predict(top, frames)
+            self._products.multiply(frames, self._from_frame, sums)
 
     def advance(self, rows: int, first: int) -> None:
         """Make a step of `rows` rows from `first` on, whose sums are made."""
-        below: Tensor | None = None
-        for layer in self._layers:
-            if below is not None:
-                self._products.affine(below, layer.weights, layer.bias, self._sums[:rows])
-            layer.advance(rows, first)
-            below = layer.states[0][first : first + rows]
+        sums, _ = self._views(0, rows)
+        below = self._layers[0].advance(rows, first)
+        for layer in self._layers[1:]:
+            self._products.multiply(below, layer.weights, sums)
+            below = layer.advance(rows, first)
 
     def begin(self) -> None:
         """Set all rows to the initial state."""
@@ -113,13 +117,17 @@ class Stepper:
         self._predict(flat, frames)
         return frames.view(*h.shape[:-1], -1)
 
+    def _views(self, first: int, stop: int) -> tuple[Tensor, Tensor | None]:
+        """Give the sums of rows [first, stop), and as many frames; those that were asked for last are there."""
+        if self._last != (first, stop):
+            self._last = first, stop
+            self._there = self._sums[first:stop], None if self._frames is None else self._frames[: stop - first]
+        return self._there
+
     def _predict(self, h: Tensor, frames: Tensor) -> None:
         self._products.affine(h, self._out, self._out_bias, frames)
         if self._guard is not None:
             self._guard(frames)
-
-    def _affine(self, a: Tensor, linear: _Linear, first: int, stop: int) -> None:
-        self._products.affine(a, linear.weights, linear.bias, self._sums[first:stop])
 
 
 class _Linear:
@@ -132,7 +140,3 @@ class _Linear:
         """Give this map and then the other as one, rounded as float64."""
         weights, bias = other.weights.double(), other.bias.double()
         return _Linear(self.weights.double() @ weights, self.bias.double() @ weights + bias)
-
-    def like(self, tensor: Tensor) -> _Linear:
-        """Give the map in the precision of a tensor."""
-        return _Linear(self.weights.to(tensor), self.bias.to(tensor))

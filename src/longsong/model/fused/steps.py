@@ -39,8 +39,10 @@ class LayerStep:
 
     Attributes
     ----------
-    weights, bias : Tensor, shape (inputs, width * hidden) and (width * hidden,)
+    weights : Tensor, shape (inputs, width * hidden)
         What turns inputs of the layer into sums.
+    bias : Tensor, shape (width * hidden,)
+        Is added to sums in the step itself: by itself it would be a pass over memory. May be overwritten.
     states : list of Tensor, each of shape (capacity, hidden)
         h first; to begin with all rows have the initial state.
     """
@@ -59,11 +61,12 @@ class LayerStep:
         self._initial = [p[own + name] for name in self._state_names]
         self._hidden = self._initial[0].shape[0]
         self.states = [sums.new_empty(capacity, self._hidden) for _ in self._initial]
-        self.weights, self.bias = self._inputs(p, layer)
+        self.weights, self.bias = (part.clone() for part in self._inputs(p, layer))
         others = self._take(p, own)
+        self._rows = 0
         self._team: Team | None = None
         if elementwise == "compiled":
-            buffers = [sums, *self.states, *others]
+            buffers = [sums, *self.states, *others, self.bias]
             self._team = Team(cell_loops(self.cell, sums.dtype), len(sums), self._hidden, buffers)
         self.begin(0)
 
@@ -78,16 +81,34 @@ class LayerStep:
             state[: stop - first].copy_(state[first:stop])
         self.begin(stop - first)
 
-    def advance(self, rows: int, first: int) -> None:
-        """Make a step, by the first `rows` sums, of the rows from `first` on; sums are overwritten."""
-        raise NotImplementedError
+    def advance(self, rows: int, first: int) -> Tensor:
+        """Make a step, by the first `rows` sums, of the rows from `first` on; sums are overwritten.
 
-    def _place(self, rows: int, first: int) -> None:
-        """Have the compiled loops work on these rows."""
+        Returns
+        -------
+        Tensor, shape (rows, hidden)
+            Their h.
+        """
+        # What depends on the number of rows alone is made once: a view takes as long as a tenth of a product.
+        if rows != self._rows:
+            self._rows = rows
+            self._resize(self._sums[:rows])
+            if self._team is not None:
+                self._team.resize(rows)
         if self._team is not None:
-            self._team.resize(rows)
             for number in range(len(self.states)):
                 self._team.place(1 + number, first)
+        here = [state.narrow(0, first, rows) for state in self.states]
+        self._step(*here)
+        return here[0]
+
+    def _resize(self, sums: Tensor) -> None:
+        """Take the views of so many sums."""
+        self._here = sums
+
+    def _step(self, h: Tensor, *others: Tensor) -> None:
+        """Make a step of the states at hand."""
+        raise NotImplementedError
 
     def _inputs(self, p: Parameters, layer: int) -> tuple[Tensor, Tensor]:
         return p[f"linear{layer}.W"], p[f"linear{layer}.b"]
@@ -103,23 +124,23 @@ class GRUStep(LayerStep):
     cell: ClassVar[Cell] = "gru"
     width: ClassVar[int] = 3
 
-    def advance(self, rows: int, first: int) -> None:
-        """Make a step; see `LayerStep.advance`."""
-        hidden, h, product = self._hidden, self.states[0][first : first + rows], self._product[:rows]
-        sums = self._sums[:rows]
-        gates, linear = sums[:, : 2 * hidden], sums[:, 2 * hidden :]
-        self._products.add(h, self._to_gates, gates)
-        if self._team is None:
-            gates.sigmoid_()
-            torch.mul(gates[:, hidden:], h, out=product)
-        else:
-            self._place(rows, first)
+    def _resize(self, sums: Tensor) -> None:
+        hidden = self._hidden
+        self._here, self._through = sums, self._product[: len(sums)]
+        self._gates, self._linear = sums[:, : 2 * hidden], sums[:, 2 * hidden :]
+
+    def _step(self, h: Tensor, *others: Tensor) -> None:
+        self._products.add(h, self._to_gates, self._gates)
+        if self._team is not None:
             self._team.run("step_reset")
-        self._products.add(product, self._to_state, linear)
-        if self._team is None:
-            h.lerp_(linear.tanh_(), gates[:, :hidden])
-        else:
+            self._products.add(self._through, self._to_state, self._linear)
             self._team.run("step_update")
+            return
+        self._here.add_(self.bias)
+        update, reset = self._gates.sigmoid_().chunk(2, dim=1)
+        torch.mul(reset, h, out=self._through)
+        self._products.add(self._through, self._to_state, self._linear)
+        h.lerp_(self._linear.tanh_(), update)
 
     def _inputs(self, p: Parameters, layer: int) -> tuple[Tensor, Tensor]:
         names = [f"fork{layer}/fork_{part}{layer}" for part in ("gates", "linear")]
@@ -139,16 +160,13 @@ class LSTMStep(LayerStep):
 
     _state_names: ClassVar[tuple[str, ...]] = ("initial_state", "initial_cells")
 
-    def advance(self, rows: int, first: int) -> None:
-        """Make a step; see `LayerStep.advance`."""
-        h, cells = (state[first : first + rows] for state in self.states)
-        sums = self._sums[:rows]
-        self._products.add(h, self._weights, sums)
+    def _step(self, h: Tensor, *others: Tensor) -> None:
+        self._products.add(h, self._weights, self._here)
         if self._team is not None:
-            self._place(rows, first)
             self._team.run("step")
             return
-        into, keep, candidate, out = sums.chunk(4, dim=1)
+        (cells,) = others
+        into, keep, candidate, out = self._here.add_(self.bias).chunk(4, dim=1)
         p_in, p_forget, p_out = self._peepholes
         into.addcmul_(cells, p_in).sigmoid_()
         keep.addcmul_(cells, p_forget).sigmoid_()
@@ -168,15 +186,12 @@ class RNNStep(LayerStep):
     cell: ClassVar[Cell] = "rnn"
     width: ClassVar[int] = 1
 
-    def advance(self, rows: int, first: int) -> None:
-        """Make a step; see `LayerStep.advance`."""
-        h, sums = self.states[0][first : first + rows], self._sums[:rows]
-        self._products.add(h, self._weights, sums)
-        if self._team is None:
-            torch.tanh(sums, out=h)
-        else:
-            self._place(rows, first)
+    def _step(self, h: Tensor, *others: Tensor) -> None:
+        self._products.add(h, self._weights, self._here)
+        if self._team is not None:
             self._team.run("step")
+            return
+        torch.tanh(self._here.add_(self.bias), out=h)
 
     def _take(self, p: Parameters, own: str) -> list[Tensor]:
         self._weights = p[f"{own}W"]
