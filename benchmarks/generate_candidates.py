@@ -46,9 +46,13 @@ class Task:
         return f"{self.frame}x{self.seq}"
 
     def network(self) -> tuple[Network, Tensor]:
-        """Give the network, and the parameters that a training begins with."""
+        """Give a network, and parameters with which it goes on sounding.
+
+        With those that a training begins with predictions fade until numbers are too small for a float, which
+        processors compute with many times as slowly.
+        """
         network = Network(ModelConfig(hidden=self.hidden), self.frame)
-        return network, network.initial_parameters(1).float()
+        return network, 0.1 * torch.randn(network.size, generator=torch.Generator().manual_seed(1))
 
     def seeds(self) -> Tensor:
         """Give one seed, shape (1, seq, frame), of numbers in [-1, 1]."""
