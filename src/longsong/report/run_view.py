@@ -141,14 +141,14 @@ def _figures(sound: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give what is heard of a sound first, of the figures that `longsong.audit.sound` has of it."""
     borders, spectrum, copying = (sound.get(key) or {} for key in ("borders", "spectrum", "copying"))
     if (ratio := borders.get("step_ratio")) is not None:
-        yield "steps at borders of frames, over those inside", f"{ratio:.2f}"
+        yield "steps at borders over inside", f"{ratio:.2f}"
     if (distance := spectrum.get("log_spectral_distance_of_shapes")) is not None:
         yield "spectrum off the song's", f"{distance:.1f} dB"
     references = spectrum.get("frechet_references") or {}
     if (distance := spectrum.get("frechet_log_mel")) is not None:
         floor = references.get("floor")
         beside = "" if floor is None else f" (dev split: {floor:.1f})"
-        yield "Fréchet distance of log-mel statistics", f"{distance:.1f} dB{beside}"
+        yield "log-mel Fréchet distance", f"{distance:.1f} dB{beside}"
     highest = copying.get("highest") or {}
     if (correlation := highest.get("correlation")) is not None:
         yield "most like the song", f"{abs(correlation):.2f}, at second {highest['song_second']:,.1f}"
