@@ -61,7 +61,7 @@ class Scale:
 
     frames: tuple[int, ...] = (40, 100, 1000)
     lengths: tuple[int, ...] = (50, 100, 1000)
-    steps: int = 600_000
+    steps: int = 200_000
     rounds: int = 5
 
 
