@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import get_args
 
 from longsong.arguments import add_cache, local, place
-from longsong.config import CacheConfig, Device, Precision
+from longsong.config import CacheConfig, Device, Join, Mode, Precision, Switch
 from longsong.errors import ConfigError
 
 __all__ = ["add_generate", "generate"]
 
 _STANDARD_OUTPUT = "-"
 
-# Names alone: what they do needs torch, and --help does not.
-SWITCHES = ("untrained", "whole-sequences", "upside-down", "stretch", "drop-seq", "train-seed")
+SWITCHES = get_args(Switch)
 TRAIN_SEED = 400  # D15
 
 
@@ -25,10 +24,10 @@ def add_generate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("run_folder", type=local, metavar="RUN", help="folder of a trained run")
     add("--seconds", type=float, default=30.0, metavar="N", help="default: %(default)s, as in the post")
-    add("--mode", choices=("post", "carry"), default="post", help="feed back whole sequences, or one frame")
+    add("--mode", choices=get_args(Mode), default="post", help="feed back whole sequences, or one frame")
     add(
         "--join",
-        choices=("last-frame", "crossfade"),
+        choices=get_args(Join),
         default="last-frame",
         help="frames end to end, as in the post, or each blended with the sound so far, without ticks",
     )

@@ -22,11 +22,14 @@ __all__ = [
     "Elementwise",
     "ExecutionConfig",
     "Form",
+    "Join",
+    "Mode",
     "ModelConfig",
     "Normalise",
     "Precision",
     "Recurrence",
     "RunConfig",
+    "Switch",
     "TrainingConfig",
     "choice",
     "finite",
@@ -41,6 +44,9 @@ Precision = Literal["float32", "float64", "bfloat16"]
 Form = Literal["fused", "reference"]
 Elementwise = Literal["compiled", "plain"]
 Device = Literal["auto", "cpu", "cuda"]
+Mode = Literal["post", "carry"]
+Join = Literal["last-frame", "crossfade"]
+Switch = Literal["untrained", "whole-sequences", "upside-down", "stretch", "drop-seq", "train-seed"]
 
 ENCODINGS = ("npy", "flac")
 """How a song's blocks are stored in its shards (``docs/shards.md``)."""

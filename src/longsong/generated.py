@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from longsong.config import samples_in
 from longsong.errors import ConfigError, RunError
 from longsong.files import read_json, require_writable, sha256_of, write_json
 from longsong.generating import GENERATED_SECONDS, Generating, Seed, Sounds
@@ -177,14 +176,13 @@ def _generate(
         if not target.parent.is_dir():
             raise RunError(f"{target} cannot be written: there is no folder {target.parent}; make it first")
         require_writable(target.parent)
-    samples = samples_in(how.seconds, run.record.song["sample_rate"])
-    require_space(targets[0], 2 * samples * len(targets))
-    with Progress(label, samples, "samples", quiet=quiet) as progress:
-        sounds = run.sounds(seeds, how, on_samples=progress.update)
+    sounds = run.sounds(seeds, how, on_samples=lambda done: progress.update(done))
+    require_space(targets[0], 2 * sounds.samples * len(targets))
+    with Progress(label, sounds.samples, "samples", quiet=quiet) as progress:
         writers: list[WavWriter] = []
         try:
             for target in targets:
-                writers.append(WavWriter(target, samples, sounds.sample_rate))
+                writers.append(WavWriter(target, sounds.samples, sounds.sample_rate))
             return _write_pieces(sounds, writers, targets, quiet=quiet)
         except BaseException:
             for writer in writers:

@@ -7,37 +7,31 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from longsong.config import Elementwise, choice, samples_in
+from longsong.config import Elementwise, Join, Mode, Switch, choice, samples_in
 from longsong.errors import ConfigError
 from longsong.generation import Crossfade, Joining, LastFrame, Level, Renderer, generate_carry, generate_post
-from longsong.generation.as_coded import Switch, UpsideDown, iterations, linear_maps, recurrent, stretched
+from longsong.generation.as_coded import UpsideDown, iterations, linear_maps, recurrent, stretched
 from longsong.generation.guards import Guard, clip, hold_level
-from longsong.model.fused import Bfloat16Products, Products, compiled_available
+from longsong.model.fused import STEPS_WORTH_COMPILING, Bfloat16Products, Products, compiled_available
 
 if TYPE_CHECKING:
     from longsong.runs import Run
 
-__all__ = ["GENERATED_SECONDS", "Generating", "Join", "Mode", "Seed", "Sounds"]
+__all__ = ["GENERATED_SECONDS", "Generating", "Seed", "Sounds"]
 
 GENERATED_SECONDS = 30.0
 """The fixed length that the post generates (P15)."""
-
-Mode = Literal["post", "carry"]
-Join = Literal["last-frame", "crossfade"]
 
 _STRETCHED = (-3000.0, 3000.0)
 """The range that the later script of 2016 stretched to (D13), in units of int16."""
 
 _JOININGS: dict[Join, Callable[[], Joining]] = {"last-frame": LastFrame, "crossfade": Crossfade}
-
-_STEPS_WORTH_COMPILING = 20_000
-"""Steps of a generation from which on compiled loops gain more than the two seconds they take to make."""
 
 
 @dataclass(frozen=True)
@@ -266,5 +260,5 @@ class Sounds:
 
     def _elementwise(self, steps: int) -> Elementwise:
         # Asked in this order: to know whether it can be had takes the time and memory of loading the compiler.
-        worth = self.run.device.type == "cpu" and steps > _STEPS_WORTH_COMPILING
+        worth = self.run.device.type == "cpu" and steps > STEPS_WORTH_COMPILING
         return "compiled" if worth and compiled_available() is None else "plain"

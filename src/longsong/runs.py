@@ -12,10 +12,10 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 import streams
-from longsong.config import CacheConfig, Device, Precision, choice, whole
+from longsong.config import CacheConfig, Device, Join, Mode, Precision, choice, whole
 from longsong.errors import AudioError, ConfigError, RunError
 from longsong.generated import Generated
-from longsong.generating import GENERATED_SECONDS, Generating, Join, Mode, Seed, Sounds
+from longsong.generating import GENERATED_SECONDS, Generating, Seed, Sounds
 from longsong.model import Network
 from longsong.places import find_shards
 from longsong.training import checkpoint as checkpoints

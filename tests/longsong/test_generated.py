@@ -215,3 +215,10 @@ def test_all_of_an_audio_file_conditions(run, tmp_path, mode):
     assert main(["generate", str(run.folder), "--seconds", "0.1", *words]) == 0
     np.testing.assert_array_equal(read_mono(wav), run.generate(0.1, seed=seed, mode=mode).samples)
     assert record_of(wav)["seq"] == 37
+
+
+def test_room_is_asked_for_the_true_length(run, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("longsong.generated.require_space", lambda path, needed: asked.append(needed))
+    generate_into(run, tmp_path / "a.wav", how=Generating(0.1, as_coded=("whole-sequences",)), quiet=True)
+    assert asked == [2 * 1600 * SEQ]

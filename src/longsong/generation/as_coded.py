@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor
 
+from longsong.config import Switch
 from longsong.model import Network
 from longsong.model.fused import Products, Stepper
 
 __all__ = [
     "AS_CODED",
     "SWITCHES",
-    "Switch",
     "UpsideDown",
     "iterations",
     "linear_maps",
     "recurrent",
     "stretched",
 ]
-
-Switch = Literal["untrained", "whole-sequences", "upside-down", "stretch", "drop-seq", "train-seed"]
 
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
 

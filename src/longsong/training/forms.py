@@ -9,15 +9,18 @@ import torch
 from longsong.config import Elementwise, ExecutionConfig
 from longsong.errors import ConfigError
 from longsong.model import Network
-from longsong.model.fused import Bfloat16Products, FusedGradient, compiled_available, has_bfloat16
+from longsong.model.fused import (
+    STEPS_WORTH_COMPILING,
+    Bfloat16Products,
+    FusedGradient,
+    compiled_available,
+    has_bfloat16,
+)
 from longsong.model.gradient import CostGradient
 from longsong.model.profile import Profile
 from longsong.model.reference import ReferenceGradient
 
 __all__ = ["choose_elementwise", "describe_form", "make_gradient", "require_form"]
-
-_STEPS_WORTH_COMPILING = 20_000
-"""Steps of the recurrence in a whole run from which on compiled loops gain more than the seconds they take to make."""
 
 
 def make_gradient(network: Network, execution: ExecutionConfig, profile: Profile | None = None) -> CostGradient:
@@ -66,7 +69,7 @@ def choose_elementwise(execution: ExecutionConfig, device: torch.device, steps: 
     if execution.elementwise is not None:
         return execution.elementwise
     # Asked in this order: to know whether it can be had takes the time and memory of loading the compiler.
-    return "compiled" if steps > _STEPS_WORTH_COMPILING and _lacking(device) is None else "plain"
+    return "compiled" if steps > STEPS_WORTH_COMPILING and _lacking(device) is None else "plain"
 
 
 def require_form(execution: ExecutionConfig, device: torch.device, run: Path) -> None:
@@ -95,7 +98,7 @@ def describe_form(execution: ExecutionConfig, device: torch.device, steps: int) 
         parts.append("the reference form")
     else:
         parts.append(f"the fused form, its element-wise work {execution.elementwise}")
-        if execution.elementwise == "plain" and device.type == "cpu" and steps > _STEPS_WORTH_COMPILING:
+        if execution.elementwise == "plain" and device.type == "cpu" and steps > STEPS_WORTH_COMPILING:
             lacking = _lacking(device)
             parts[-1] += "" if lacking is None else f" ({lacking})"
     promise = "; the same seed gives the same bytes on this machine with as many threads"

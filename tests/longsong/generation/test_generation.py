@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longsong.config import ModelConfig
 from longsong.errors import NotFiniteError
 from longsong.generation import generate_carry, generate_post, post, render
 from longsong.model import Network
-from longsong.model.fused import Bfloat16Products, Stepper, compiled_available
+from longsong.model.fused import Bfloat16Products, Stepper
 
 CELLS = ("gru", "lstm", "rnn")
 
@@ -38,16 +38,9 @@ def whole(pieces) -> torch.Tensor:
     return torch.cat(list(pieces))
 
 
-@pytest.fixture(params=["compiled", "plain"])
-def elementwise(request) -> str:
-    if request.param == "compiled" and compiled_available() is not None:
-        pytest.skip(f"no compiled loops: {compiled_available()}")
-    return request.param
-
-
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("recurrence", ["time", "batch"])
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None)
 @given(
     frame=st.integers(1, 40),
     hidden=st.integers(1, 5),

@@ -2,11 +2,12 @@
 
 from longsong.model.fused.function import recurrence
 from longsong.model.fused.gradient import FusedGradient
-from longsong.model.fused.openmp import compiled_available
+from longsong.model.fused.openmp import STEPS_WORTH_COMPILING, compiled_available
 from longsong.model.fused.products import Bfloat16Products, Products, has_bfloat16
 from longsong.model.fused.stepper import Stepper
 
 __all__ = [
+    "STEPS_WORTH_COMPILING",
     "Bfloat16Products",
     "FusedGradient",
     "Products",

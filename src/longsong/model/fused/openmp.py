@@ -17,7 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Loop", "Team", "compiled_available", "openmp"]
+__all__ = ["STEPS_WORTH_COMPILING", "Loop", "Team", "compiled_available", "openmp"]
+
+STEPS_WORTH_COMPILING = 20_000
+"""Steps of the recurrence, in a run or a generation, from which on compiled loops gain more than they take to make."""
 
 Loop = Callable[[int], None]
 """A loop over all rows of step t."""

@@ -54,7 +54,7 @@ class Stepper:
         guard: Callable[[Tensor], object] | None = None,
     ) -> None:
         config, p = network.config, network.named(parameters.detach())
-        self.network, self._products, self._capacity = network, products or Products(), capacity
+        self.network, self._products = network, products or Products()
         step = STEPS[config.cell]
         self._sums = parameters.new_empty(rows, step.width * config.hidden)
         self._layers = [
