@@ -31,6 +31,9 @@ GENERATED_SECONDS = 30.0
 _STRETCHED = (-3000.0, 3000.0)
 """The range that the later script of 2016 stretched to (D13), in units of int16."""
 
+_OF_WHOLE_SEQUENCES = {"untrained", "whole-sequences", "upside-down"}
+"""Switches that need whole predicted sequences, one after the other."""
+
 _JOININGS: dict[Join, Callable[[], Joining]] = {"last-frame": LastFrame, "crossfade": Crossfade}
 
 
@@ -160,13 +163,8 @@ class Sounds:
         if self._how.as_coded:
             yield from self._as_coded(frames[0])
             return
-        settings: dict[str, Any] = {
-            "products": self._products(),
-            "elementwise": self._elementwise(self.frames + frames.shape[1]),
-            "guard": self._guard(frames),
-            "on_frames": self._tell,
-        }
         generate = generate_post if self._how.mode == "post" else generate_carry
+        settings = self._settings(self.frames, frames.shape[1]) | {"guard": self._guard(frames)}
         for piece in generate(run.network, run.parameters, frames, self.frames, **settings):
             joined = joining.join(piece.transpose(0, 1).cpu().numpy())
             rendered = [renderer.render(sound) for renderer, sound in zip(self._renderers, joined, strict=True)]
@@ -212,6 +210,26 @@ class Sounds:
 
     def _as_coded(self, seed: torch.Tensor) -> Iterator[NDArray[np.int16]]:
         """Generate as the 2016 scripts did, in what is switched on."""
+        on = set(self._how.as_coded)
+        # What the last frames alone are heard of, and fed back as it is, is the post's way: the wavefront.
+        iterate = self._sequences if on & _OF_WHOLE_SEQUENCES else self._last_frames
+        dropped = self._dropped(len(seed))
+        frames: Iterator[torch.Tensor] = islice(iterate(seed, dropped + self.frames), dropped, None)
+        if "stretch" in on:
+            every = torch.cat(list(frames)).cpu()
+            self._renderers = [Renderer(self.samples, scale=1.0, offset=0.0, sample_rate=self.sample_rate)]
+            frames = iter([stretched(every.view(-1)[: self.samples].double(), *_STRETCHED)])
+        for some in frames:
+            yield self._renderers[0].render(some.cpu().numpy())[None]
+
+    def _last_frames(self, seed: torch.Tensor, number: int) -> Iterator[torch.Tensor]:
+        """Give the last frames, each of shape (1, frame), of so many iterations."""
+        settings = self._settings(number, len(seed))
+        for piece in generate_post(self.run.network, self.run.parameters, seed[None], number, **settings):
+            yield from piece
+
+    def _sequences(self, seed: torch.Tensor, number: int) -> Iterator[torch.Tensor]:
+        """Give what is heard of each of so many iterations, one after the other: (seq or 1, frame)."""
         run, on = self.run, set(self._how.as_coded)
         if "untrained" in on:
             new = run.network.initial_parameters(run.record.training.seed).to(run.parameters)
@@ -219,19 +237,10 @@ class Sounds:
         else:
             predict = recurrent(run.network, run.parameters, self._products())
         change = UpsideDown() if "upside-down" in on else None
-        dropped = self._dropped(len(seed))
-        kept = islice(iterations(predict, seed, change), dropped, dropped + self.frames)
-        frames: Iterator[torch.Tensor] = (
-            predicted if "whole-sequences" in on else predicted[-1:] for predicted in kept
-        )
-        if "stretch" in on:
-            every = torch.cat(list(frames)).cpu()
-            self._renderers = [Renderer(self.samples, scale=1.0, offset=0.0, sample_rate=self.sample_rate)]
-            frames = iter([stretched(every.view(-1)[: self.samples].double(), *_STRETCHED)])
-        for number, some in enumerate(frames, start=1):
-            rendered = self._renderers[0].render(some.cpu().numpy())
-            self._tell(number)
-            yield rendered[None]
+        heard = len(seed) if "whole-sequences" in on else 1
+        for done, predicted in enumerate(islice(iterations(predict, seed, change), number), start=1):
+            self._tell(done / number)
+            yield predicted[-heard:]
 
     def _dropped(self, seq: int) -> int:
         """Give how many of the first iterations are not heard."""
@@ -251,9 +260,18 @@ class Sounds:
 
         return every if guards else None
 
-    def _tell(self, frames: float) -> None:
+    def _settings(self, frames: int, seq: int) -> dict[str, Any]:
+        """Give how so many frames are generated from a seed of `seq`."""
+        return {
+            "products": self._products(),
+            "elementwise": self._elementwise(frames + seq),
+            "on_frames": lambda done: self._tell(done / frames),
+        }
+
+    def _tell(self, done: float) -> None:
+        """Say which share of the work is done."""
         if self._on_samples is not None:
-            self._on_samples(min(int(frames * self._frame), self.samples))
+            self._on_samples(min(int(done * self.samples), self.samples))
 
     def _products(self) -> Products:
         return Bfloat16Products() if self.run.precision == "bfloat16" else Products()

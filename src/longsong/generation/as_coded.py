@@ -107,9 +107,9 @@ class UpsideDown:
 
 
 def stretched(samples: Tensor, low: float, high: float) -> Tensor:
-    """Map the range of all samples to [low, high] (D13); a constant to the middle."""
+    """Map the range of all samples to [low, high] (D13); a constant to the middle, what is not finite to NaN."""
     least, most = torch.aminmax(samples)
     spread = most - least
-    if not spread > 0:
+    if spread == 0:
         return torch.full_like(samples, (low + high) / 2)
     return low + (high - low) * (samples - least) / spread

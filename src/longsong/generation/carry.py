@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from longsong.config import Elementwise
+from longsong.generation.captured import Repeated
 from longsong.generation.guards import Guard
-from longsong.generation.kept import ITERATIONS, Kept
+from longsong.generation.kept import ITERATIONS
 from longsong.model import Network
 from longsong.model.fused import Products, Stepper
 
@@ -40,22 +41,29 @@ def generate_carry(
     many, seq, _ = seeds.shape
     products = products or Products()
     stepper = Stepper(network, parameters, many, many, products=products, elementwise=elementwise, guard=guard)
-    kept = Kept(stepper, many)
+    h = stepper.top.new_empty(ITERATIONS, many, stepper.top.shape[1])
     with products.active():
         for t in range(seq):
             stepper.feed(seeds[:, t], 0)
             stepper.advance(many, 0)
-    made = 0
-    while made < frames:
+
+    def steps(some: int = ITERATIONS) -> None:
+        """Keep what predicts the next frames, each of which is then fed back."""
         with products.active():
-            for iteration in range(made, min(made + ITERATIONS, frames)):
-                if iteration:
-                    stepper.feed_back(0, 0, many)
-                    stepper.advance(many, 0)
-                kept.keep(stepper.top)
-            made = iteration + 1
-            done = kept.give(rest=True)
+            for kept in h[:some]:
+                kept.copy_(stepper.top)
+                stepper.feed_back(0, 0, many)
+                stepper.advance(many, 0)
+
+    repeated = Repeated(steps, h.device)
+    for made in range(0, frames, ITERATIONS):
+        some = min(ITERATIONS, frames - made)
+        if some == ITERATIONS:
+            repeated()
+        else:
+            steps(some)
         if on_frames is not None:
-            on_frames(made)
-        if done is not None:
-            yield done
+            on_frames(made + some)
+        with products.active():
+            done = stepper.decode(h[:some])
+        yield done

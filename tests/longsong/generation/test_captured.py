@@ -1,0 +1,70 @@
+"""Work done again and again: on CUDA once as it is, then as what was captured of it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from longsong.config import ModelConfig
+from longsong.generation import generate_carry
+from longsong.generation.captured import Repeated
+from longsong.generation.kept import ITERATIONS
+from longsong.model import Network
+
+CUDA = torch.device("cuda")
+
+
+def recorder(done: list[str]):
+    """Give work, and a capture of it, that write down when each is done."""
+
+    def capture(work):
+        done.append("captured")
+        return lambda: done.append("replayed")
+
+    return lambda: done.append("worked"), capture
+
+
+def test_on_cuda_work_is_captured_once_and_after_it_was_done():
+    done: list[str] = []
+    work, capture = recorder(done)
+    repeated = Repeated(work, CUDA, capture)
+    for _ in range(4):
+        repeated()
+    assert done == ["worked", "captured", "replayed", "replayed", "replayed"]
+
+
+def test_elsewhere_nothing_is_captured():
+    done: list[str] = []
+    work, capture = recorder(done)
+    repeated = Repeated(work, torch.device("cpu"), capture)
+    repeated()
+    repeated()
+    assert done == ["worked", "worked"]
+
+
+def test_steps_that_are_repeated_stand_by_themselves(monkeypatch):
+    """What is captured may depend on nothing that Python counts: done again as it was first, it gives the same."""
+    network = Network(ModelConfig(hidden=3), 2)
+    flat = 0.5 * torch.randn(network.size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    seed = torch.linspace(-1, 1, 10, dtype=torch.float64).view(1, 5, 2)
+    frames = 3 * ITERATIONS + 7
+    expected = torch.cat(list(generate_carry(network, flat, seed, frames)))
+
+    def always(work, device):
+        return Repeated(work, CUDA, lambda work: work)
+
+    monkeypatch.setattr("longsong.generation.carry.Repeated", always)
+    found = torch.cat([piece.clone() for piece in generate_carry(network, flat, seed, frames)])
+    assert found.shape == (frames, 1, 2)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA here")
+def test_a_captured_graph_gives_what_the_steps_give(monkeypatch):
+    network = Network(ModelConfig(hidden=16), 8)
+    flat = 0.3 * torch.randn(network.size, generator=torch.Generator().manual_seed(1)).cuda()
+    seeds = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(2)).cuda()
+    found = torch.cat(list(generate_carry(network, flat, seeds, 5 * ITERATIONS)))
+    monkeypatch.setattr("longsong.generation.carry.Repeated", lambda work, device: work)
+    expected = torch.cat(list(generate_carry(network, flat, seeds, 5 * ITERATIONS)))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
