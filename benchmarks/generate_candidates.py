@@ -12,7 +12,7 @@ from torch import Tensor
 
 from benchmarks.processes import BenchmarkError
 from longsong.config import ModelConfig, Precision
-from longsong.generation import generate_carry, generate_post
+from longsong.generation import Joining, LastFrame, generate_carry, generate_post
 from longsong.model import Network
 from longsong.model.fused import Bfloat16Products, Products, compiled_available, has_bfloat16
 
@@ -126,9 +126,7 @@ class Wavefront:
 
     def missing(self) -> str | None:
         """Needs the processor's instructions where products are in bfloat16."""
-        if self.precision == "bfloat16" and not has_bfloat16():
-            return "this processor has no instructions for products in bfloat16"
-        return None
+        return _missing(self.precision)
 
     def open(self, task: Task) -> Measure:
         """Hold it against the plain loop, then time it."""
@@ -149,8 +147,8 @@ class Wavefront:
         return measure
 
     def _pieces(self, network: Network, parameters: Tensor, seeds: Tensor, frames: int) -> Iterator[Tensor]:
-        products = Bfloat16Products() if self.precision == "bfloat16" else Products()
-        return generate_post(network, parameters, seeds, frames, products=products, elementwise=_elementwise())
+        settings: dict[str, Any] = {"products": _products(self.precision), "elementwise": _elementwise()}
+        return generate_post(network, parameters, seeds, frames, **settings)
 
 
 class Floor:
@@ -158,7 +156,7 @@ class Floor:
 
     Parameters
     ----------
-    precision : {'float32'}
+    precision : {'float32', 'bfloat16'}
     """
 
     def __init__(self, precision: Precision) -> None:
@@ -166,17 +164,18 @@ class Floor:
         self.name, self.title = f"floor {precision}", f"its products alone, {precision}"
 
     def missing(self) -> str | None:
-        """Runs everywhere."""
-        return None
+        """Say why it cannot run; None where it can."""
+        return _missing(self.precision)
 
     def open(self, task: Task) -> Measure:
         """Note the products of a whole generation, then time them."""
-        products = noted_products(task)
+        products, context = noted_products(task), _products(self.precision).active
 
         def measure() -> float:
             begun = time.perf_counter()
-            for a, b, out in products:
-                torch.mm(a, b, out=out)
+            with context():
+                for a, b, out in products:
+                    torch.mm(a, b, out=out)
             return time.perf_counter() - begun
 
         return measure
@@ -211,10 +210,21 @@ class _Noted(Products):
 
 
 class Carry:
-    """Carried state: one step a frame."""
+    """Carried state: one step a frame.
 
-    name, title = "carry", "carried state, float32"
+    Parameters
+    ----------
+    joining : callable
+        Makes what joins the frames.
+    name, title : str
+    """
+
     precision: Precision = "float32"
+
+    def __init__(
+        self, joining: Callable[[], Joining] = LastFrame, name: str = "carry", title: str = "carried state, float32"
+    ) -> None:
+        self._joining, self.name, self.title = joining, name, title
 
     def missing(self) -> str | None:
         """Runs everywhere."""
@@ -226,12 +236,23 @@ class Carry:
         settings: dict[str, Any] = {"elementwise": _elementwise()}
 
         def measure() -> float:
-            begun = time.perf_counter()
-            for _ in generate_carry(network, parameters, task.seeds(), task.frames, **settings):
-                pass
+            begun, joining = time.perf_counter(), self._joining()
+            for piece in generate_carry(network, parameters, task.seeds(), task.frames, **settings):
+                joining.join(piece.transpose(0, 1).numpy())
             return time.perf_counter() - begun
 
         return measure
+
+
+def _products(precision: Precision) -> Products:
+    return Bfloat16Products() if precision == "bfloat16" else Products()
+
+
+def _missing(precision: Precision) -> str | None:
+    """Say why products of a precision are left out; None where they are not."""
+    if precision == "bfloat16" and not has_bfloat16():
+        return "this processor has no instructions for products in bfloat16"
+    return None
 
 
 def _elementwise() -> Any:

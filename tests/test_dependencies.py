@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-BASE = {"config", "errors", "fields", "files", "metrics", "places", "progress", "reported", "space", "units", "version"}
+BASE = {
+    "config", "errors", "fields", "files", "metrics", "places", "progress", "reported", "space", "switches", "units",
+    "version",
+}  # fmt: skip
 SOUND = {"audio", "containers", "wav"}
 # What each unit of the package may import, beside what lies in itself; "streams" is the data layer.
 ALLOWED: dict[str, set[str]] = {
@@ -31,9 +34,16 @@ ALLOWED: dict[str, set[str]] = {
     # runs: for its types alone
     "generating": BASE | {"model", "generation", "runs"},
     "judging": BASE | {"audit", "generation", "training", "streams", "runs"},
-    "generated": BASE | SOUND | {"generating", "generation", "judging", "training", "runs"},
+    "heard": BASE | {"audit", "generation", "judging"},
+    "generated": BASE | SOUND | {"generating", "generation", "heard", "judging", "training", "runs"},
+    "playing": BASE | SOUND | {"generating", "heard", "runs"},
     "runs": BASE | SOUND | {"model", "generating", "generated", "training", "streams"},
-    "experiments": BASE | {"model", "generation", "training", "streams", "runs"},
+    "listening_ways": BASE | {"generating", "generation"},
+    "listening": BASE
+    | SOUND
+    | {"generated", "generating", "judging", "listening_ways", "report", "runs", "switches", "training"},
+    "experiments": BASE
+    | {"audit", "estimate", "generated", "generating", "model", "generation", "training", "streams", "runs"},
     "estimate": BASE | {"model", "generation", "training"},
     "grid": BASE | {"estimate", "generating", "streams"},
     "reproduce": BASE
@@ -54,7 +64,8 @@ ALLOWED: dict[str, set[str]] = {
     "streams": set(),
 }
 ALLOWED["arguments"] = BASE | {"streams"}
-ALLOWED["cli_generate"] = ALLOWED["cli_train"] = set(ALLOWED)
+COMMANDS = ("as_coded", "audit", "curves", "generate", "listen", "train")
+ALLOWED |= {f"cli_{name}": set(ALLOWED) | {f"cli_{other}" for other in COMMANDS} for name in COMMANDS}
 ALLOWED["cli"] = set(ALLOWED) | {"__init__"}
 ALLOWED["__main__"] = {"cli"}
 ALLOWED["__init__"] = {"config", "errors", "version", "runs", "training"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -73,5 +74,5 @@ def without_secrets(text: str) -> str:
 
 def section(kind: Any, a: argparse.Namespace, **instead: Any) -> Any:
     """Make a section of the configuration from the options of the same names."""
-    names = [name for name in kind.__dataclass_fields__ if name not in instead]
+    names = [field.name for field in fields(kind) if field.name not in instead]
     return kind(**{name: getattr(a, name) for name in names}, **instead)

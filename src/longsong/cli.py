@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, get_args
 
-from longsong import cli_generate, cli_train
+from longsong import cli_as_coded, cli_audit, cli_generate, cli_listen, cli_train
 from longsong.arguments import add_place, command_words, local, widths, without_secrets
 from longsong.config import ENCODINGS, Device, ExecutionConfig, Precision
 from longsong.errors import LongsongError
@@ -38,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from streams.errors import StreamsError
 
     try:
-        return int(arguments.run(arguments) or 0)
+        with _ended_as_interrupted():
+            return int(arguments.run(arguments) or 0)
     except (LongsongError, StreamsError) as error:
         return _refuse(str(error))
     except KeyboardInterrupt as stop:
@@ -49,6 +53,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _FAILED
     except OSError as error:
         return _refuse(f"{error.filename or 'a file'}: {error.strerror or error}; check the disk and the permissions")
+
+
+@contextmanager
+def _ended_as_interrupted() -> Iterator[None]:
+    """Have SIGTERM do what Ctrl-C does: what there is is kept, and nothing left half-written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _refuse(message: str) -> int:
@@ -89,9 +110,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_index(command("index", _index, "make an index for tars of audio that something else wrote"))
     cli_train.add_train(command("train", cli_train.train, "train one configuration, or go on with it"))
     cli_generate.add_generate(command("generate", cli_generate.generate, "make sound from a trained run"))
+    cli_listen.add_listen(command("listen", cli_listen.listen, "make a page to hear all ways of generating"))
     cli_train.add_parity(command("parity", cli_train.parity, "compare with numbers of the original stack"))
-    audit = command("audit", _audit, "check every claim of the post against the runs, and write the page")
-    audit.add_argument("runs", type=local, metavar="RUNS", help="folder of runs, such as runs/")
+    audit = command("audit", cli_audit.audit, "check every claim of the post against the runs, and write the page")
+    cli_audit.add_audit(audit)
+    as_coded = command("as-coded", cli_as_coded.list_switches, "explain the ways of the 2016 code: its switches")
+    cli_as_coded.add_as_coded(as_coded)
     return parser
 
 
@@ -209,12 +233,3 @@ def _index(a: argparse.Namespace) -> None:
     from longsong.indexing import index_tars
 
     print(index_tars(a.folder, a.sample_rate, command=command_words(a)))
-
-
-def _audit(a: argparse.Namespace) -> None:
-    from longsong.audit import audit, format_audit
-    from longsong.reproduce import write_audit_and_report
-
-    audited = audit(a.runs)
-    print(format_audit(audited))
-    print(f"the report is {write_audit_and_report(a.runs, audited)}")

@@ -18,7 +18,9 @@ from longsong.config import (
     Precision,
     RunConfig,
     TrainingConfig,
+    TrainingSwitch,
 )
+from longsong.switches import explained, switch_on
 
 __all__ = ["add_parity", "add_train", "parity", "train"]
 
@@ -64,7 +66,22 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         help="of the first weights (default: %(default)s)",
     )
     add("--start-from", type=local, metavar="RUN", help="begin with the best parameters of another run")
-    add("--as-coded", choices=("recurrence",), action="append", default=[], help="do this as the 2016 code did (D01)")
+    add(
+        "--forget-bias",
+        type=float,
+        default=model.forget_bias,
+        metavar="X",
+        help="bias towards keeping the state that the gates of a GRU or LSTM begin with (default: %(default)s)",
+    )
+    add(
+        "--as-coded",
+        nargs="+",
+        action="extend",
+        choices=get_args(TrainingSwitch),
+        default=[],
+        metavar="WAY",
+        help="train as the 2016 code did: " + explained("training"),
+    )
     add("--device", choices=get_args(Device), default=execution.device, help="default: %(default)s")
     add("--precision", choices=get_args(Precision), help=f"default: {execution.precision}")
     add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
@@ -93,16 +110,23 @@ def train(a: argparse.Namespace) -> None:
 
     # What is asked for in words is refused where a run was started otherwise, also where it is the default.
     given = {name: value for name in ("precision", "form") if (value := getattr(a, name)) is not None}
+    model = ModelConfig()
     config = RunConfig(
         shards=a.shards,
-        data=section(DataConfig, a),
-        model=section(ModelConfig, a, recurrence="batch" if "recurrence" in a.as_coded else "time"),
-        training=section(TrainingConfig, a, start_from=None if a.start_from is None else str(a.start_from)),
+        data=section(DataConfig, a, example_shift=None, mean_shift=False),
+        model=section(ModelConfig, a, recurrence=model.recurrence, named_forget_bias=model.named_forget_bias),
+        training=section(
+            TrainingConfig,
+            a,
+            start_from=None if a.start_from is None else str(a.start_from),
+            bare_resume=False,
+        ),
         execution=section(ExecutionConfig, a, elementwise=None, **(_defaults() | given)),
         given=frozenset(given),
         out=a.out,
         cache=CacheConfig(a.cache, a.cache_bytes),
     )
+    config = switch_on(config, a.as_coded)
     print(train(config, command=command_words(a), profile=a.profile))
 
 
@@ -111,17 +135,20 @@ def add_parity(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("files", type=local, nargs="+", metavar="FILE.npz", help="files of the form of tests/golden")
     add("--tensors", action="store_true", help="print the error of every single tensor too")
+    add("--json", type=local, metavar="FILE", help="write all errors to FILE, such as runs/parity.json for the audit")
     _add_form(parser)
 
 
 def parity(a: argparse.Namespace) -> int:
     """Compare with numbers of the original stack; gives the exit status."""
-    from longsong.experiments.parity import format_parity, measure_parity
+    from longsong.experiments.parity import format_parity, measure_parity, write_parity
 
     form = a.form or _defaults()["form"]
     execution = ExecutionConfig(form=form, micro_batch=a.micro_batch, segment=a.segment)
     results = [measure_parity(path, execution) for path in a.files]
     print(format_parity(results, tensors=a.tensors))
+    if a.json is not None:
+        write_parity(results, a.json, command_words(a))
     return 0 if all(result.passes for result in results) else _FAILED
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from longsong.errors import ConfigError
 
@@ -31,6 +31,7 @@ __all__ = [
     "RunConfig",
     "Switch",
     "TrainingConfig",
+    "TrainingSwitch",
     "choice",
     "finite",
     "samples_in",
@@ -47,6 +48,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Mode = Literal["post", "carry"]
 Join = Literal["last-frame", "crossfade"]
 Switch = Literal["untrained", "whole-sequences", "upside-down", "stretch", "drop-seq", "train-seed"]
+TrainingSwitch = Literal["recurrence", "overlap", "bare-resume", "mean-shift", "forget-bias"]
 
 ENCODINGS = ("npy", "flac")
 """How a song's blocks are stored in its shards (``docs/shards.md``)."""
@@ -103,16 +105,21 @@ def choice(name: str, value: object, of: object) -> None:
 class _Section:
     """A section of a run's configuration, to and from plain JSON values."""
 
+    _later: ClassVar[frozenset[str]] = frozenset()
+    """Settings that files of before 2026-11-23 lack: they were not there, and so at their defaults."""
+
     @classmethod
     def from_json(cls, section: Mapping[str, Any]) -> Self:
         """Make the section from a mapping; keys that it does not have are left out.
+
+        Settings that are younger than the file are at their defaults.
 
         Raises
         ------
         ConfigError
             A key is missing, or a value cannot be.
         """
-        names = [f.name for f in fields(cls)]
+        names = [f.name for f in fields(cls) if f.name in section or f.name not in cls._later]
         missing = [name for name in names if name not in section]
         if missing:
             raise ConfigError(f"the configuration lacks {', '.join(missing)}; it was not written by longsong")
@@ -139,13 +146,22 @@ class DataConfig(_Section):
         How samples become numbers of about one.
     train_samples : int or None
         Samples of the train split, from the start of the song; None for the 2016 fraction.
+    example_shift : int or None
+        Samples from one pass over the song to the next, of which there are as many as make up an example; examples
+        of different passes overlap, and the splits are cut from the list of all (D07). None for one pass.
+    mean_shift : bool
+        Shift what min-max normalisation gives by the song's mean (D12).
     """
+
+    _later = frozenset({"example_shift", "mean_shift"})
 
     frame: int
     seq: int
     batch: int = 128
     normalise: Normalise = "minmax"
     train_samples: int | None = None
+    example_shift: int | None = None
+    mean_shift: bool = False
 
     def __post_init__(self) -> None:
         whole("frame", self.frame)
@@ -154,6 +170,16 @@ class DataConfig(_Section):
         choice("normalise", self.normalise, Normalise)
         if self.train_samples is not None:
             whole("train-samples", self.train_samples, most=10**15)
+        length = self.frame * self.seq
+        if self.example_shift is not None:
+            whole("example-shift", self.example_shift)
+            if self.example_shift == length or length % self.example_shift:
+                raise ConfigError(
+                    f"example-shift is {self.example_shift}, and an example of {self.frame} x {self.seq} samples is "
+                    "made up of no whole number of those, from 2 on; give a part of it, such as its half"
+                )
+        if self.mean_shift and self.normalise != "minmax":
+            raise ConfigError(f"mean-shift is of min-max normalisation, and normalise is {self.normalise!r}")
 
 
 @dataclass(frozen=True)
@@ -173,13 +199,22 @@ class ModelConfig(_Section):
     recurrence : {'time', 'batch'}
         The axis along which the state is carried: over time, as the post describes, or over the
         examples of the mini-batch, as the 2016 code did (D01).
+    forget_bias : float
+        Bias towards keeping the state that gates begin with: it is added to the LSTM's forget gate, and taken from
+        the GRU's update gate. 0, as in 2016, for none.
+    named_forget_bias : float
+        The same for the layers called ``gru`` or ``lstm``, of which there is none: what 2016 tried (D06).
     """
+
+    _later = frozenset({"forget_bias", "named_forget_bias"})
 
     cell: Cell = "gru"
     hidden: int = 199
     layers: int = 2
     init_width: float = 0.04
     recurrence: Recurrence = "time"
+    forget_bias: float = 0.0
+    named_forget_bias: float = 0.0
 
     def __post_init__(self) -> None:
         choice("cell", self.cell, Cell)
@@ -187,6 +222,10 @@ class ModelConfig(_Section):
         whole("layers", self.layers, most=1000)
         finite("init-width", self.init_width, above=0)
         choice("recurrence", self.recurrence, Recurrence)
+        finite("forget-bias", self.forget_bias)
+        finite("named-forget-bias", self.named_forget_bias)
+        if self.forget_bias and self.cell == "rnn":
+            raise ConfigError(f"forget-bias is {self.forget_bias:g}, and an rnn has no gate to forget by; leave it out")
 
 
 @dataclass(frozen=True)
@@ -207,7 +246,12 @@ class TrainingConfig(_Section):
         The largest L2 norm of a step; larger ones are scaled down to it.
     start_from : str or None
         Folder of a run whose best parameters are the initial ones.
+    bare_resume : bool
+        Where the run is stopped and goes on, it does so without the optimiser's state and with the learning rate of
+        the first epoch (D10).
     """
+
+    _later = frozenset({"bare_resume"})
 
     epochs: int = 30
     seed: int = 1
@@ -216,6 +260,7 @@ class TrainingConfig(_Section):
     rmsprop_decay: float = 0.95
     step_clip: float = 1.0
     start_from: str | None = None
+    bare_resume: bool = False
 
     def __post_init__(self) -> None:
         whole("epochs", self.epochs)
@@ -351,7 +396,21 @@ class RunConfig:
     def name(self) -> str:
         """A name that tells runs of one song apart: ``1000x100-gru-199-s1``."""
         name = f"{self.data.frame}x{self.data.seq}-{self.model.cell}-{self.model.hidden}-s{self.training.seed}"
-        return name if self.model.recurrence == "time" else f"{name}-as-coded-recurrence"
+        if self.model.forget_bias:
+            name += f"-forget-bias-{self.model.forget_bias:g}"
+        return "-".join([name, "as-coded", *self.as_coded]) if self.as_coded else name
+
+    @property
+    def as_coded(self) -> tuple[TrainingSwitch, ...]:
+        """What is done as the 2016 code did (`longsong.switches`)."""
+        on: dict[TrainingSwitch, bool] = {
+            "recurrence": self.model.recurrence == "batch",
+            "overlap": self.data.example_shift is not None,
+            "bare-resume": self.training.bare_resume,
+            "mean-shift": self.data.mean_shift,
+            "forget-bias": self.model.named_forget_bias != 0,
+        }
+        return tuple(name for name, is_on in on.items() if is_on)
 
     @property
     def folder(self) -> Path:

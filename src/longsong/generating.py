@@ -138,6 +138,11 @@ class Sounds:
         lengths = sorted({len(seed.frames) for seed in seeds})
         if len(lengths) != 1:
             raise ConfigError(f"seeds have {lengths or 'no'} frames; give one or more of the same length")
+        if "train-seed" in how.as_coded and any(seed.origin["source"] != "train" for seed in seeds):
+            raise ConfigError(
+                "as-coded is train-seed, which begins with an example of the train split, and another seed is given; "
+                "leave out one of them"
+            )
         if how.as_coded and len(seeds) > 1:
             raise ConfigError(f"as-coded is of one sound at a time, and {len(seeds)} are asked for; ask for one")
         self.run, self._seeds, self._how, self._on_samples = run, list(seeds), how, on_samples
@@ -168,6 +173,7 @@ class Sounds:
         for piece in generate(run.network, run.parameters, frames, self.frames, **settings):
             joined = joining.join(piece.transpose(0, 1).cpu().numpy())
             rendered = [renderer.render(sound) for renderer, sound in zip(self._renderers, joined, strict=True)]
+            self._ended = time.monotonic()
             yield np.stack(rendered)
 
     def level(self, number: int) -> Level:
@@ -185,7 +191,7 @@ class Sounds:
             "sample_rate": self.sample_rate,
             "frame": self._frame,
             "seq": len(seed.frames),
-            "iterations": self.frames + self._dropped(len(seed.frames)),
+            "iterations": self._iterations(done, len(seed.frames)),
             "parameters": run.which,
             "epoch": run.epoch,
             "precision": run.precision,
@@ -197,16 +203,16 @@ class Sounds:
             "as_coded": list(self._how.as_coded),
             "stopped": done < self.samples,
             **level.to_json(),
-            "compute_seconds": time.monotonic() - self._started,
+            "compute_seconds": (self._ended or time.monotonic()) - self._started,
             "side_by_side": len(self._seeds),
             "notes": level.notes(),
         }
 
     def _begin(self) -> None:
         song = self.run.record.song
-        self._started = time.monotonic()
-        settings = {"scale": song["scale"], "offset": song["offset"], "sample_rate": self.sample_rate}
-        self._renderers = [Renderer(self.samples, **settings) for _ in self._seeds]
+        self._started, self._ended = time.monotonic(), 0.0
+        settings: dict[str, Any] = {"scale": song["scale"], "offset": song["offset"], "sample_rate": self.sample_rate}
+        self._renderers: list[Renderer] = [Renderer(self.samples, **settings) for _ in self._seeds]
 
     def _as_coded(self, seed: torch.Tensor) -> Iterator[NDArray[np.int16]]:
         """Generate as the 2016 scripts did, in what is switched on."""
@@ -218,9 +224,14 @@ class Sounds:
         if "stretch" in on:
             every = torch.cat(list(frames)).cpu()
             self._renderers = [Renderer(self.samples, scale=1.0, offset=0.0, sample_rate=self.sample_rate)]
-            frames = iter([stretched(every.view(-1)[: self.samples].double(), *_STRETCHED)])
+            samples = every.view(-1)[: self.samples].double()
+            # One that is not finite would make all of them so, and nobody would know since when.
+            finite = bool(samples.isfinite().all())
+            frames = iter([stretched(samples, *_STRETCHED) if finite else samples])
         for some in frames:
-            yield self._renderers[0].render(some.cpu().numpy())[None]
+            rendered = self._renderers[0].render(some.cpu().numpy())[None]
+            self._ended = time.monotonic()
+            yield rendered
 
     def _last_frames(self, seed: torch.Tensor, number: int) -> Iterator[torch.Tensor]:
         """Give the last frames, each of shape (1, frame), of so many iterations."""
@@ -235,12 +246,17 @@ class Sounds:
             new = run.network.initial_parameters(run.record.training.seed).to(run.parameters)
             predict = linear_maps(run.network, new)
         else:
-            predict = recurrent(run.network, run.parameters, self._products())
+            predict = recurrent(run.network, run.parameters, self._products(), self._elementwise(number * len(seed)))
         change = UpsideDown() if "upside-down" in on else None
         heard = len(seed) if "whole-sequences" in on else 1
         for done, predicted in enumerate(islice(iterations(predict, seed, change), number), start=1):
             self._tell(done / number)
             yield predicted[-heard:]
+
+    def _iterations(self, done: int, seq: int) -> int:
+        """Give how many iterations so many samples are made of."""
+        heard = seq if "whole-sequences" in self._how.as_coded else 1
+        return ceil(done / (heard * self._frame)) + self._dropped(seq)
 
     def _dropped(self, seq: int) -> int:
         """Give how many of the first iterations are not heard."""

@@ -6,6 +6,9 @@ from pathlib import Path
 
 __all__ = ["find_shards"]
 
+_FOLDERS_UP = 4
+"""Where it is looked for: runs of an experiment lie two folders deeper than those of the grid."""
+
 
 def find_shards(shards: str, runs: Path) -> Path | None:
     """Find the shards that a run names; None where they are in none of the places.
@@ -14,18 +17,13 @@ def find_shards(shards: str, runs: Path) -> Path | None:
     ----------
     shards : str
         The folder as ``config.json`` has it: absolute, or relative to where longsong was called. It is looked for
-        from here, from beside `runs`, from inside of it, and under its own name in a folder ``shards`` beside `runs`
-        or beside the folder that `runs` is in.
+        from here, from inside of `runs`, and from beside it and the folders that it is in, as it is and under its own
+        name in a folder ``shards``.
     runs : Path
         The folder of runs.
     """
-    given, beside = Path(shards), runs.resolve().parent
-    places = [
-        given,
-        beside / given,
-        runs / given,
-        beside / "shards" / given.name,
-        beside.parent / given,
-        beside.parent / "shards" / given.name,
-    ]
+    given = Path(shards)
+    places = [given, runs / given]
+    for beside in list(runs.resolve().parents)[:_FOLDERS_UP]:
+        places += [beside / given, beside / "shards" / given.name]
     return next((place for place in places if (place / "index.json").exists()), None)

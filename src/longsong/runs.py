@@ -18,6 +18,7 @@ from longsong.generated import Generated
 from longsong.generating import GENERATED_SECONDS, Generating, Seed, Sounds
 from longsong.model import Network
 from longsong.places import find_shards
+from longsong.switches import TRAIN_SEED
 from longsong.training import checkpoint as checkpoints
 from longsong.training.device import DTYPES, find_device
 from longsong.training.record import RunRecord, read_record, read_summary
@@ -50,6 +51,10 @@ class Run:
     device : torch.device
     precision : {'float32', 'float64', 'bfloat16'}
         Of the parameters; with ``bfloat16`` they are float32, and operands of products are rounded.
+    shards : Path, str or None
+        The folder or URL of the song's shards; None to look for those that it was trained on.
+    cache : CacheConfig or None
+        Where shards of a URL are kept; None for the user's own cache.
     """
 
     folder: Path
@@ -60,6 +65,8 @@ class Run:
     epoch: int
     device: torch.device
     precision: Precision
+    shards: Path | str | None = None
+    cache: CacheConfig | None = None
 
     @torch.no_grad()
     def predict(self, inputs: ArrayLike) -> NDArray[np.floating[Any]]:
@@ -87,15 +94,25 @@ class Run:
         named = self.network.named(self.parameters)
         return self.network.predict(named, tensor).cpu().numpy()
 
-    def song_seed(self, example: int = 0, shards: Path | str | None = None, cache: CacheConfig | None = None) -> Seed:
+    def seed_for(self, how: Generating) -> Seed:
+        """Give what a generation begins with by default: the first dev example; as coded, that of 2016 (D15)."""
+        if "train-seed" not in how.as_coded:
+            return self.song_seed()
+        there = len(self.splits().train)
+        if there <= TRAIN_SEED:
+            raise ConfigError(
+                f"as-coded is train-seed, example {TRAIN_SEED} of the train split, which has {there} examples; leave "
+                "it out, or train on a longer song"
+            )
+        return self.song_seeds([TRAIN_SEED], split="train")[0]
+
+    def song_seed(self, example: int = 0) -> Seed:
         """Give an example of the dev split as a seed; as `song_seeds`."""
-        return self.song_seeds([example], shards, cache)[0]
+        return self.song_seeds([example])[0]
 
     def song_seeds(
         self,
         examples: Sequence[int] = (0,),
-        shards: Path | str | None = None,
-        cache: CacheConfig | None = None,
         *,
         spread: int | None = None,
         split: Split = "dev",
@@ -106,10 +123,6 @@ class Run:
         ----------
         examples : sequence of int
             Which, counted from 0.
-        shards : Path, str or None
-            The folder or URL of the song's shards; None to look for the one that the run was trained on.
-        cache : CacheConfig or None
-            Where shards of a URL are kept; None for the user's own cache.
         spread : int or None
             In place of `examples` so many, spread evenly over the split.
         split : {'dev', 'train'}
@@ -126,7 +139,7 @@ class Run:
         if spread is not None:
             whole("seed-spread", spread)
         choice("split", split, Split)
-        splits = self.splits(shards, cache)
+        splits = self.splits()
         source = split if len(splits.dev) else "train"
         windows = splits.dev if source == "dev" else splits.train
         if spread is not None:
@@ -151,13 +164,8 @@ class Run:
             seeds.append(Seed(inputs[0], origin))
         return seeds
 
-    def splits(self, shards: Path | str | None = None, cache: CacheConfig | None = None) -> Splits:
+    def splits(self) -> Splits:
         """Open the song that the run was trained on, and lay its examples out.
-
-        Parameters
-        ----------
-        shards, cache
-            As for `song_seeds`.
 
         Raises
         ------
@@ -167,20 +175,20 @@ class Run:
             The shards cannot be used.
         """
         named = self.record.song["shards"]
-        shards = shards or find_shards(named, self.folder.parent) or (named if is_remote(named) else None)
+        shards = self.shards or find_shards(named, self.folder.parent) or (named if is_remote(named) else None)
         if shards is None:
             raise RunError(
                 f"the shards that {self.folder} was trained on, {named}, are not here; put them back, or say where "
                 "they are (--shards)"
             )
-        splits = Splits.open(shards, self.record.data, cache)
+        splits = Splits.open(shards, self.record.data, self.cache)
         if splits.song.digest != self.record.song["digest"]:
             raise RunError(
                 f"{splits.song.where} holds another song than {self.folder} was trained on; put that song back"
             )
         return splits
 
-    def wav_seed(self, path: Path, *, whole: bool = False) -> Seed:
+    def wav_seed(self, path: Path, *, whole: bool = False, mode: Mode = "post") -> Seed:
         """Give the end of an audio file as a seed, so that what is generated continues it.
 
         Parameters
@@ -188,6 +196,8 @@ class Run:
         path : Path
         whole : bool
             Give all of its frames, but for the samples at its beginning that are less than one; else a sequence.
+        mode : {'post', 'carry'}
+            What it is for. With carried state all of it may be as short as one frame.
 
         Raises
         ------
@@ -197,21 +207,22 @@ class Run:
         from longsong.audio import read_mono
 
         rate, frame = self.record.song["sample_rate"], self.record.data.frame
-        needed = frame * self.record.data.seq
+        frames = 1 if whole and mode == "carry" else self.record.data.seq
+        needed = frame * frames
         samples = read_mono(path, rate)
         if len(samples) < needed:
             raise AudioError(
-                f"{path} has {human_seconds(len(samples) / rate)}, and a seed of {self.record.data.seq} frames of "
-                f"{self.record.data.frame} samples takes {human_seconds(needed / rate)}; give a longer file"
+                f"{path} has {human_seconds(len(samples) / rate)}, and a seed of {frames} frames of "
+                f"{frame} samples takes {human_seconds(needed / rate)}; give a longer file"
             )
         if whole:
             needed = len(samples) // frame * frame
         normaliser = streams.Normaliser(self.record.song["scale"], self.record.song["offset"])
-        frames = np.empty((needed // frame, frame), np.float32)
-        normaliser.apply(samples[-needed:].reshape(frames.shape), frames)
+        normalised = np.empty((needed // frame, frame), np.float32)
+        normaliser.apply(samples[-needed:].reshape(normalised.shape), normalised)
         start = len(samples) - needed
         origin = {"source": "wav", "example": None, "start": start, "stop": len(samples), "file": path.name}
-        return Seed(frames, origin)
+        return Seed(normalised, origin)
 
     def generate(
         self,
@@ -241,7 +252,7 @@ class Run:
             A prediction is not finite.
         """
         how = Generating(seconds, mode, join)
-        (generated,) = self.generate_many([seed or self.song_seed()], how, on_samples=on_samples)
+        (generated,) = self.generate_many([seed or self.seed_for(how)], how, on_samples=on_samples)
         return generated
 
     def generate_many(
@@ -265,6 +276,8 @@ def load_run(
     which: Which = "best",
     device: Device | None = None,
     precision: Precision | None = None,
+    shards: Path | str | None = None,
+    cache: CacheConfig | None = None,
 ) -> Run:
     """Load a run whose training is complete.
 
@@ -278,6 +291,8 @@ def load_run(
         Where to compute; None for the device that it was trained on, or the CPU where that is not there.
     precision : {'float32', 'float64', 'bfloat16'} or None
         What to compute in; None for what it was trained in.
+    shards, cache
+        As of `Run`.
 
     Raises
     ------
@@ -307,4 +322,6 @@ def load_run(
     where = find_device(device)
     precision = precision or record.execution.precision
     choice("precision", precision, Precision)
-    return Run(folder, record, network, parameters.to(where, DTYPES[precision]), which, epoch, where, precision)
+    return Run(
+        folder, record, network, parameters.to(where, DTYPES[precision]), which, epoch, where, precision, shards, cache
+    )

@@ -103,14 +103,14 @@ class WavWriter:
             self.written += len(block)
             self._write_header()
 
-    def close(self) -> None:
-        """Give the file its name, with all that was written."""
+    def close(self, path: Path | None = None) -> None:
+        """Give the file its name, with all that was written; or `path`, another in its folder."""
         try:
             with os_errors_named(self._path):
                 self._file.flush()
                 os.fsync(self._file.fileno())
                 self._file.close()
-                self._beside.replace(self._path)
+                self._beside.replace(path or self._path)
                 sync_folder(self._path.parent)
         finally:
             self.abandon()
@@ -140,16 +140,19 @@ class WavWriter:
         self._file.flush()
 
 
-def wav_header(samples: int, sample_rate: int, *, most: int | None = None) -> bytes:
+def wav_header(samples: int | None, sample_rate: int, *, most: int | None = None) -> bytes:
     """Give what stands before the samples of a wav of one channel of 16 bits.
 
-    Where that is, or with `most` samples may become, more than 4 GiB, it is RF64 (EBU Tech 3306), whose sizes are in a
-    chunk of their own.
+    `samples` None is a length that nobody knows yet: its sizes are then the largest there are, as other programs write
+    them to a pipe, and players play what comes. Where the samples, or with `most` what they may become, take more than
+    4 GiB, it is RF64 (EBU Tech 3306), whose sizes are in a chunk of their own.
     """
-    size = 2 * samples
     kind = struct.pack("<4sIHHIIHH4s", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16, b"data")
+    elsewhere = 0xFFFFFFFF
+    if samples is None:
+        return struct.pack("<4sI4s", b"RIFF", elsewhere, b"WAVE") + kind + struct.pack("<I", elsewhere)
+    size = 2 * samples
     if 2 * max(samples, most or 0) < _LARGEST_WAV:
         return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + kind + struct.pack("<I", size)
-    elsewhere = 0xFFFFFFFF
     sizes = struct.pack("<4sIQQQI", b"ds64", 28, 72 + size, size, samples, 0)
     return struct.pack("<4sI4s", b"RF64", elsewhere, b"WAVE") + sizes + kind + struct.pack("<I", elsewhere)

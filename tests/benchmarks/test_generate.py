@@ -7,6 +7,7 @@ import torch
 
 from benchmarks import generate
 from benchmarks.generate_candidates import Carry, Floor, StepByStep, Task, Wavefront, last_frames, noted_products
+from longsong.generation import Crossfade
 from longsong.model.fused import has_bfloat16
 
 TASK = Task(frame=6, seq=5, hidden=4, frames=9)
@@ -38,10 +39,10 @@ def test_what_computes_wrongly_is_not_timed(monkeypatch):
 
 
 def test_every_candidate_gives_seconds():
-    for candidate in (StepByStep(), Wavefront("float32"), Floor("float32"), Carry()):
+    for candidate in (StepByStep(), Wavefront("float32"), Floor("float32"), Carry(), Carry(Crossfade, "c", "c")):
         assert candidate.missing() is None
         assert 0 < candidate.open(TASK)() < 60
-    assert (Wavefront("bfloat16").missing() is None) == has_bfloat16()
+    assert [kind("bfloat16").missing() is None for kind in (Wavefront, Floor)] == [has_bfloat16()] * 2
 
 
 def test_ratios_follow_from_the_rows():
@@ -50,6 +51,7 @@ def test_ratios_follow_from_the_rows():
         {"candidate": "wavefront float32", "precision": "float32", "shape": "40x50", "frame": 40, "seconds": 0.5},
         {"candidate": "wavefront bfloat16", "precision": "bfloat16", "shape": "40x50", "frame": 40, "seconds": 0.25},
         {"candidate": "carry", "precision": "float32", "shape": "40x50", "frame": 40, "seconds": 0.1},
+        {"candidate": "carry crossfade", "precision": "float32", "shape": "40x50", "frame": 40, "seconds": 0.2},
     ]
     for row in rows:
         row["over_step"], row["over_realtime"] = 6.0 / row["seconds"], 2.0 / row["seconds"]
@@ -61,5 +63,6 @@ def test_ratios_follow_from_the_rows():
             "wavefront_over_step:bfloat16:40x50": 24.0,
             "bfloat16_over_float32:40x50": 2.0,
             "carry_over_realtime:40": 20.0,
+            "carry_crossfade_over_realtime:40": 10.0,
         }
     )

@@ -56,7 +56,7 @@ def test_every_configuration_is_trained_generated_from_and_reported(done):
     page = (runs / "report/index.html").read_text()
     assert all(run["name"] in page for run in planned)
     verdicts = {row["id"]: row["verdict"] for row in json.loads((runs / "audit.json").read_text())["rows"]}
-    assert set(verdicts) == {f"P{n:02d}" for n in range(1, 17)} | {f"D{n:02d}" for n in range(1, 16)}
+    assert set(verdicts) == {f"P{n:02d}" for n in range(1, 23)} | {f"D{n:02d}" for n in range(1, 16)}
     assert verdicts["P07"] == "reproduced"
 
 

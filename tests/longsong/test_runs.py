@@ -136,7 +136,7 @@ def test_carried_state_does_not_write_over_the_posts_way(run):
     before = post.read_bytes()
     for how in (Generating(0.1, "carry"), Generating(0.1, join="crossfade")):
         other, _ = generate_into(run, how=how, quiet=True)
-        assert other == run.folder / f"generated-{'carry' if how.mode == 'carry' else 'crossfade'}.wav"
+        assert other == run.folder / f"generated-{'carry' if how.mode == 'carry' else 'crossfade'}-0.1s.wav"
         assert post.read_bytes() == before != other.read_bytes()
 
 

@@ -38,3 +38,11 @@ def music(seconds: float, seed: int = 0) -> Samples:
         wave = sum(a * np.sin(2 * np.pi * k * pitch * t) for k, a in enumerate(overtones, 1))
         sound[start : start + len(t)] += random.uniform(500, 4000) * np.exp(-decay * t) * wave
     return int16(sound)
+
+
+def autoregressive(coefficient: float, samples: int, seed: int) -> NDArray[np.float32]:
+    """Give x_t = a x_(t-1) + e_t, with a variance of 1."""
+    from scipy.signal import lfilter
+
+    noise = np.random.default_rng(seed).normal(0, np.sqrt(1 - coefficient**2), samples + 1000)
+    return lfilter([1], [1, -coefficient], noise)[1000:].astype(np.float32)

@@ -13,14 +13,19 @@ import shutil
 import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from longsong.audit.first_updates import FirstUpdate, first_update
 from longsong.audit.network import expected_shapes, predict, run_steps
-from longsong.audit.song import examples_that_fit
+from longsong.audit.one_thread import one_thread
+from longsong.audit.revaluate import Workload
+from longsong.audit.run import Run
+from longsong.audit.song import SeenSong, examples_that_fit, see_song
 from longsong.files import sha256_of
 from longsong.version import __version__
 from streams import ShardWriter, ShuffledScheme, Song, train_samples
@@ -49,6 +54,12 @@ class Spec:
     cost_factor: float = 1.0  # 1 for a mean (P11)
     group: str = "grid"
     aim: float | None = None  # dev cost to scale the readout to, over that of predicting zero
+    hop: int | None = None  # samples from one example to the next (D07)
+    train_examples: int | None = None  # said to fit (D08)
+    reset_every: int | None = None  # frames after which the state begins anew (P19)
+    memoryless: bool = False  # update gates that let nothing of the state before through (P17)
+    forget_bias: float = 0.0  # that gates begin with (D06)
+    gradient_clip: float | None = None  # norm that gradients are clipped to before RMSProp (P20)
     seconds: float = 1.0  # per update, relative
 
     @property
@@ -71,12 +82,13 @@ def write_song(folder: Path, seconds: float = 20.0, seed: int = 3) -> Path:
 
 def write_run(root: Path, shards: Path, spec: Spec) -> Path:
     """Write one complete run with its sound, all digests in order."""
-    return _Writer(root, Song.open(shards), shards, spec).write()
+    with one_thread():
+        return _Writer(root, Song.open(shards), shards, spec).write()
 
 
 class _Writer:
     def __init__(self, root: Path, song: Song, shards: Path, spec: Spec) -> None:
-        self.folder, self.song, self.spec = root / spec.name, song, spec
+        self.folder, self.song, self.spec, self.shards = root / spec.name, song, spec, shards
         self.samples = song[: len(song)]
         self.train = train_samples(len(song))
         low, high = int(self.samples.min()), int(self.samples.max())
@@ -86,8 +98,10 @@ class _Writer:
             scale, offset = 1 / float(self.samples.std()), 0.0
         self.scale, self.offset = float(np.float32(scale)), float(np.float32(offset + spec.offset_shift))
         self.normal = self.samples.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
-        self.train_examples = examples_that_fit(spec.frame, spec.seq, 0, self.train, len(song))
-        self.dev_examples = examples_that_fit(spec.frame, spec.seq, self.train, len(song), len(song))
+        self.hop = spec.hop or spec.frame * spec.seq
+        fit = examples_that_fit(spec.frame, spec.seq, 0, self.train, len(song), self.hop)
+        self.train_examples = spec.train_examples or fit
+        self.dev_examples = examples_that_fit(spec.frame, spec.seq, self.train, len(song), len(song), self.hop)
         self.per_epoch = -(-self.train_examples // spec.batch)
         self.config = {
             "format": "longsong.run",
@@ -108,7 +122,7 @@ class _Writer:
             "data": {
                 "frame": spec.frame,
                 "seq": spec.seq,
-                "hop": spec.frame * spec.seq,
+                "hop": self.hop,
                 "batch": spec.batch,
                 "normalise": spec.normalise,
                 "train_samples": self.train,
@@ -130,6 +144,7 @@ class _Writer:
                 "layers": spec.layers,
                 "init_width": 0.04,
                 "recurrence": spec.recurrence,
+                "forget_bias": spec.forget_bias,
                 "parameters": count,
             },
             "training": {
@@ -173,8 +188,12 @@ class _Writer:
             for name, shape in shapes.items()
         }
         p["input_to_hidden.W"] *= (40 / spec.frame) ** 0.5
+        if spec.memoryless:
+            for n in range(spec.layers):
+                p[f"fork{n}/fork_gates{n}.b"][: spec.hidden] = 60.0  # the update gate: 1, to the last bit of float32
+                p[f"gru{n}.state_to_state"][:] = 0
         examples, length = min(self.train_examples, 24), spec.frame * min(spec.seq, 100)
-        starts = [i * spec.frame * spec.seq for i in range(examples)]
+        starts = [i * self.hop for i in range(examples)]
         x = np.stack([self.normal[at : at + length] for at in starts]).reshape(examples, -1, spec.frame)
         shift = spec.frame
         t = np.stack([self.normal[at + shift : at + shift + length] for at in starts]).reshape(x.shape)
@@ -204,7 +223,7 @@ class _Writer:
     def _pair(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give inputs and targets of dev examples."""
         spec = self.spec
-        starts = self.train + indices * spec.frame * spec.seq
+        starts = self.train + indices * self.hop
         length, shift = spec.frame * spec.seq, spec.target * spec.frame
         x = np.stack([self.normal[at : at + length] for at in starts]).reshape(len(starts), spec.seq, spec.frame)
         t = np.stack([self.normal[at + shift : at + shift + length] for at in starts]).reshape(x.shape)
@@ -231,7 +250,10 @@ class _Writer:
         costs = []
         for indices in self._last_dev_batches():
             x, t = self._pair(indices)
-            costs.append(np.mean((predict(self.parameters, x, self.spec.recurrence) - t) ** 2, dtype=np.float64))
+            span = self.spec.reset_every or max(x.shape)
+            pieces = [x[:, at : at + span] for at in range(0, x.shape[1], span)]
+            y = np.concatenate([predict(self.parameters, piece, self.spec.recurrence) for piece in pieces], axis=1)
+            costs.append(np.mean((y - t) ** 2, dtype=np.float64))
         return float(np.mean(costs)) * self.spec.cost_factor if costs else None
 
     def _metrics(self, count: int) -> None:
@@ -251,6 +273,7 @@ class _Writer:
             return last + (first - last) * float(np.exp(-6 * done)) * (1 - done)
 
         lines: list[dict[str, Any]] = []
+        of_first, next_cost = self._first_update()
 
         def evaluate(epoch: int, update: int, final: bool) -> None:
             cost = None
@@ -280,15 +303,16 @@ class _Writer:
                         "epoch": epoch,
                         "examples": len(indices),
                         "indices_sha256": hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest(),
-                        "train_cost": curve((update - 1) / updates),
+                        "train_cost": next_cost if update == 2 else curve((update - 1) / updates),
                         "gradient_norm": 0.1,
-                        "step_norm": 0.9,
+                        "step_norm": 1.0,
                         "step_norm_unclipped": 1.2,
                         "clipped": True,
                         "floor_share": 0.1,
                         "learning_rate": 0.002 * 0.97 ** (epoch - 1),
                         "seconds": 0.5 * spec.seconds,
                     }
+                    | (of_first if update == 1 else {})
                 )
                 if spec.evaluate_each_update and update % self.per_epoch:
                     evaluate(epoch, update, False)
@@ -314,8 +338,8 @@ class _Writer:
             },
             "cost_of_zero": zero,
             "cost_of_mean": mean,
-            "clipped_share": 1.0,
-            "floor_share": 0.1,
+            "clipped_share": _mean([line["clipped"] for line in lines if line["kind"] == "update"]),
+            "floor_share": _mean([line["floor_share"] for line in lines if line["kind"] == "update"]),
             "training_seconds": 0.5 * spec.seconds * updates,
             "seconds_per_update": 0.5 * spec.seconds,
             "samples_per_second": 1e6,
@@ -326,6 +350,24 @@ class _Writer:
         }
         dump(self.folder / "summary.json", summary)
         rehash(self.folder)
+
+    def _first_update(self) -> tuple[dict[str, Any], float]:
+        """Give what the metrics have of the first update, which is a true one, and the cost of the second."""
+        run = Run.open(self.folder)
+        found = remembered_first_update(run, see_song(str(self.shards), self.folder.parent), Workload(inf, inf))
+        step, next_cost = found.step, found.next_cost
+        if self.spec.gradient_clip is not None:
+            step = found.with_gradient_scaled(self.spec.gradient_clip / step.gradient_norm)
+            next_cost = found.cost  # whatever comes of it
+        numbers = {
+            "train_cost": found.cost,
+            "gradient_norm": found.step.gradient_norm,
+            "step_norm": step.norm,
+            "step_norm_unclipped": step.unclipped,
+            "clipped": step.unclipped > step.norm,
+            "floor_share": step.floor_share,
+        }
+        return numbers, found.cost if next_cost is None else next_cost
 
     def _sound(self) -> None:
         spec = self.spec
@@ -343,6 +385,30 @@ class _Writer:
                 "file": None,
             },
         )
+
+
+_REMEMBERED: dict[tuple[Any, ...], FirstUpdate] = {}
+_OF_UPDATE = (
+    "song.digest", "song.scale", "song.offset", "data.frame", "data.seq", "data.hop", "data.batch",
+    "data.train_examples", "model.cell", "model.hidden", "model.layers", "model.init_width", "model.recurrence",
+    "training.seed", "training.learning_rate", "training.rmsprop_decay", "training.step_clip", "training.start_from",
+    "execution.precision",
+)  # fmt: skip
+
+
+def remembered_first_update(run: Run, song: SeenSong, workload: Workload) -> FirstUpdate:
+    """Compute a first update, once for all tests: it follows from configuration and song."""
+    later = tuple(
+        run.config[section].get(name) for section, name in (("model", "forget_bias"), ("data", "example_shift"))
+    )
+    key = (song.digest, run.of("training.epochs") > 1, *(run.of(name) for name in _OF_UPDATE), *later)
+    if key not in _REMEMBERED:
+        _REMEMBERED[key] = first_update(run, song, workload)
+    return _REMEMBERED[key]
+
+
+def _mean(values: list[Any]) -> float:
+    return float(np.mean(values, dtype=np.float64))
 
 
 def predictions(run: Path, seed: np.ndarray, count: int = 3, turn: Any = lambda y, ys: y) -> list[np.ndarray]:
@@ -461,6 +527,17 @@ def write_grid(root: Path, shards: Path, specs: list[Spec], others: Sequence[tup
         "runs": entries,
     }
     dump(root / "grid.json", grid)
+
+
+def rewrite_song(shards: Path, change: Any) -> None:
+    """Write shards anew with other samples, their digests in order."""
+    song = Song.open(shards)
+    samples = np.array(song[: len(song)])
+    change(samples)
+    shutil.rmtree(shards)
+    made_by = {"longsong": __version__, "command": ["longsong", "shard"]}
+    with ShardWriter(shards, sample_rate=RATE, source=[{"name": "tones"}], made_by=made_by, block_samples=2**16) as w:
+        w.write(samples)
 
 
 def comparison(lstm: float = 0.0, cells: tuple[str, ...] = ("gru", "lstm", "rnn")) -> list[Spec]:

@@ -1,4 +1,8 @@
-"""Ticks where one frame ends and the next begins: what users of such models complain of."""
+"""Ticks where one frame ends and the next begins: what users of such models complain of.
+
+That what is made in blocks is looked at by its steps across their edges beside those within is usual for images (Wang,
+Sheikh and Bovik, "No-reference perceptual quality assessment of JPEG compressed images", ICIP 2002).
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -33,17 +34,19 @@ def trained_network(evidence: Evidence) -> Finding:
         f"{others(seen)} sounds begin with what the run's own trained network "
         f"makes of the seed, to within {largest:.1f} of 32,768 levels."
     )
-    return as_coded(seen, otherwise, _NOTHING, {"largest_level": largest})
+    by = f"{others(seen)} sounds of the trained network, to within {largest:.1f} levels"
+    return as_coded(seen, otherwise, _NOTHING, {"largest_level": largest}, by=by)
 
 
 def whole_sequences(evidence: Evidence) -> Finding:
     """D03: samples in the file against predictions made, and the level from part to part."""
-    seen, fading = [], []
+    seen, fading, lengths = [], [], set()
     regenerated = {run.name: found for run, found in _regenerated(evidence)}
     for run in _trusted(evidence):
         record, wav = run.generated, run.wav
         found = regenerated.get(run.name)
         most = record["iterations"] * record["frame"]
+        lengths.add(int(record["seq"]))
         whole = record["join"] == "whole-sequence" or wav.samples > most
         whole = whole or (found is not None and found.join == "whole-sequence")
         says = f"{wav.samples:,} samples of {record['iterations']:,} predictions of {record['frame']} x {record['seq']}"
@@ -57,23 +60,30 @@ def whole_sequences(evidence: Evidence) -> Finding:
             f" The last fifth of a sound has {min(fading):.2f} to {max(fading):.2f} times the level of its first "
             "(in 2016 the fifth block had some 0.18 of the first's peak)."
         )
-    return as_coded(seen, otherwise, _NOTHING, numbers)
+    by = f"1 frame of each prediction and not {_spread(lengths)}, in {others(seen)} sounds"
+    return as_coded(seen, otherwise, _NOTHING, numbers, by=by)
 
 
 def turned_over(evidence: Evidence) -> Finding:
     """D04: predictions are fed back as they are, not turned upside down and expanded."""
-    seen = []
+    seen, aways = [], []
     for run, found in _regenerated(evidence):
         if found.join is None or found.feedback is None:
             continue
+        if found.turned_away:
+            aways.append(found.turned_away)
         says = "its second prediction follows from the first turned upside down"
         files = (run.path("generated.wav"), run.best_parameters)
         seen.append(Seen(run.name, found.feedback == "upside-down", says, files))
-    otherwise = (
-        f"In {others(seen)} sounds the further predictions follow from the earlier "
-        "ones fed back as they are; turned upside down, they would not."
-    )
-    return as_coded(seen, otherwise, _NOTHING)
+    otherwise = f"In {others(seen)} sounds the further predictions follow from the earlier ones fed back as they are."
+    if aways:
+        otherwise += (
+            f" From the first turned upside down, the second would be {min(aways):,.0f} to {max(aways):,.0f} of 32,768 "
+            "levels away from the wav."
+        )
+    numbers = {"levels_away_if_turned": [min(aways), max(aways)] if aways else None}
+    by = f"{max(aways, default=0):,.0f} levels at most between the two ways, in {others(seen)} sounds as described"
+    return as_coded(seen, otherwise, _NOTHING, numbers, by=by)
 
 
 def level(evidence: Evidence) -> Finding:
@@ -91,19 +101,27 @@ def level(evidence: Evidence) -> Finding:
         stretched = ends in (*_RANGES_2016, own) or abs(gain - 1) > 1e-3 or run.generated["stretched"]
         says = f"range {ends[0]:,} to {ends[1]:,}, {gain:.3f} times its predictions"
         seen.append(Seen(run.name, stretched, says, (run.path("generated.wav"), run.path("generated.json"))))
-    numbers = {"minimum": min(lows, default=None), "maximum": max(highs, default=None)}
+    gains = [found.gain for found in regenerated.values()]
+    numbers = {
+        "minimum": min(lows, default=None),
+        "maximum": max(highs, default=None),
+        "gain": [min(gains), max(gains)] if gains else None,
+    }
     otherwise = (
         f"{others(seen)} sounds have the level that was predicted, within "
         f"{min(lows, default=0):,} to {max(highs, default=0):,}; none was stretched to a range."
     )
-    return as_coded(seen, otherwise, _NOTHING, numbers)
+    ranges = " or ".join(f"{low:,} to {high:,}" for low, high in _RANGES_2016)
+    by = f"{min(lows, default=0):,} to {max(highs, default=0):,} over {others(seen)} sounds, and not {ranges} in each"
+    return as_coded(seen, otherwise, _NOTHING, numbers, by=by)
 
 
 def iterations_dropped(evidence: Evidence) -> Finding:
     """D14: predictions made against frames needed: none is made only to be dropped."""
-    seen, made, needed = [], 0, 0
+    seen, made, needed, lengths = [], 0, 0, set()
     for run in _trusted(evidence):
         record = run.generated
+        lengths.add(int(record["seq"]))
         due = -(-record["samples"] // record["frame"])
         extra = record["iterations"] - due
         made, needed = made + record["iterations"], needed + due
@@ -113,12 +131,13 @@ def iterations_dropped(evidence: Evidence) -> Finding:
         f"{others(seen)} sounds were made of just the predictions that they need, "
         f"{made:,} for {needed:,} frames: the seed never is in the output, so that nothing has to be dropped."
     )
-    return as_coded(seen, otherwise, _NOTHING, {"predictions": made, "frames": needed})
+    by = f"{made - needed:,} predictions dropped in {others(seen)} sounds, and not {_spread(lengths)} in each"
+    return as_coded(seen, otherwise, _NOTHING, {"predictions": made, "frames": needed}, by=by)
 
 
 def seed_example(evidence: Evidence) -> Finding:
     """D15: the seed comes from the dev split where there is a dev example."""
-    seen, no_dev, wavs = [], [], []
+    seen, no_dev, wavs, beyond = [], [], [], []
     for run in _trusted(evidence):
         seed = run.generated["seed"]
         if seed["source"] == "wav":
@@ -130,6 +149,8 @@ def seed_example(evidence: Evidence) -> Finding:
             continue
         train = run.of("data.train_samples")
         inside = seed["source"] == "train" or not isinstance(start, int) or start < train
+        if not inside:
+            beyond.append(start - train)
         says = f"example {seed.get('example')} of {seed['source']}, from sample {start}, where train ends at {train:,}"
         seen.append(Seen(run.name, inside, says, (run.path("generated.json"), run.path("config.json"))))
     numbers = {"runs_without_dev_example": len(no_dev), "seeds_from_a_wav": len(wavs)}
@@ -145,7 +166,14 @@ def seed_example(evidence: Evidence) -> Finding:
     otherwise = f"{others(seen)} sounds have a seed of the dev split, which no run was trained on."
     if no_dev:
         otherwise += f" {len(no_dev)} more have no dev example and take one of train."
-    return as_coded(seen, otherwise, nothing, numbers)
+    by = f"seeds begin {_spread(beyond)} samples behind the end of the train split, in {others(seen)} sounds"
+    return as_coded(seen, otherwise, nothing, numbers, by=by)
+
+
+def _spread(values: Collection[int]) -> str:
+    """Give a number, or the least and the largest of several."""
+    low, high = min(values, default=0), max(values, default=0)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _trusted(evidence: Evidence) -> list[Run]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from longsong.audit.evidence import Evidence
 from longsong.audit.network import cell_of, expected_shapes, layers_of
+from longsong.audit.passes import examples_due, heard_in_training
 from longsong.audit.revaluate import TOLERANCE
 from longsong.audit.run import Run
-from longsong.audit.song import examples_that_fit
 from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, as_coded, every_run, others
 from longsong.errors import RunError
 from longsong.reported import BATCH, CODE_CONFIGURATIONS, EPOCHS, SEQUENCES
@@ -29,33 +29,43 @@ _EXACT = 1e-6
 
 def recurrence_axis(evidence: Evidence) -> Finding:
     """D01: the axis that the state is carried along, by the dev cost that it gives."""
-    seen, again, told = [], 0, None
+    seen: list[Seen] = []
+    again, moved = 0, []
     for run in evidence.complete:
         stated = run.of("model.recurrence")
         files: tuple[Path, ...] = (run.path("config.json"),)
-        says = "over the mini-batch, by its configuration"
-        batch = stated == "batch"
+        says, batch = f"the recurrence is over {run.of('data.batch')} examples, by its configuration", stated == "batch"
         try:
             cost = evidence.dev_cost(run)
             again += 1
             files = (*files, run.path("metrics.jsonl"), run.best_parameters)
-            if cost.offset is None:  # not what it says it is: does the other axis explain it?
-                other = evidence.dev_cost(run, "time" if batch else "batch")
-                if other.offset is not None:
-                    batch = not batch
-                    says = f"{stated} by its configuration, but its dev cost is that of the other axis"
-            elif told is None:
-                told = (cost.reported, evidence.dev_cost(run, "time" if batch else "batch").computed[1])
+            if cost.offset is not None and cost.recurrence != stated:
+                batch = not batch
+                says = (
+                    f"{stated} by its configuration, but its dev cost {cost.reported:.6g} is that of the other axis, "
+                    f"to {cost.error:.1e}"
+                )
+            other = evidence.dev_cost_otherwise(run, "time" if batch else "batch")
+            moved.append(other.computed[1] / cost.computed[1] - 1)
         except RunError:
             pass  # P05 names those that could not be computed again
         seen.append(Seen(run.name, batch, says, files))
-    coded = sum(one.holds for one in seen)
-    otherwise = f"{len(seen) - coded} of {len(seen)} runs carry the state along time, as the post describes."
+    otherwise = f"{others(seen)} runs carry the state along time, as the post describes."
     if again:
         otherwise += f" The dev costs of {again} runs were computed again and agree with the axis that they name."
-    if told:
-        otherwise += f" (The first of them reports {told[0]:.6g}; over the other axis it would be {told[1]:.6g}.)"
-    return as_coded(seen, otherwise, _NO_RUN, {"runs_computed_again": again, "tolerance": TOLERANCE})
+    if moved:
+        otherwise += (
+            f" Over the other axis those of {len(moved)} runs would change by {min(moved):+.3%} to {max(moved):+.3%}."
+        )
+    numbers = {
+        "runs_computed_again": again,
+        "tolerance": TOLERANCE,
+        "change_over_the_other_axis": [min(moved), max(moved)] if moved else None,
+    }
+    by = f"{others(seen)} runs along time, 0 over the examples of a mini-batch"
+    if moved:
+        by += f"; that changes the dev cost by up to {max(map(abs, moved)):.3%}"
+    return as_coded(seen, otherwise, _NO_RUN, numbers, by=by)
 
 
 def other_configurations(evidence: Evidence) -> Finding:
@@ -71,8 +81,12 @@ def other_configurations(evidence: Evidence) -> Finding:
         held = [f"{key.split('.')[1]} {run.of(key)}" for key, of in own.items() if run.of(key) in of]
         seen.append(Seen(run.name, bool(held), ", ".join(held), (run.path("config.json"),)))
     listed = "; ".join(f"{key.split('.')[1]} {', '.join(map(str, of))}" for key, of in own.items())
+    held_here = "; ".join(
+        f"{key.split('.')[1]} {', '.join(map(str, sorted({run.of(key) for run in evidence.complete})))}" for key in own
+    )
+    by = f"{held_here}, where the code has {listed}"
     otherwise = f"{others(seen)} runs have nothing of what the code has and the post has not ({listed})."
-    return as_coded(seen, otherwise, _NO_RUN, {key.split(".")[1]: of for key, of in own.items()})
+    return as_coded(seen, otherwise, _NO_RUN, {key.split(".")[1]: of for key, of in own.items()}, by=by)
 
 
 def forget_bias(evidence: Evidence) -> Finding:
@@ -81,11 +95,12 @@ def forget_bias(evidence: Evidence) -> Finding:
     for run in evidence.complete:
         files: tuple[Path, ...] = (run.path("config.json"),)
         setting = run.config["model"].get("forget_bias")
-        odd = [f"forget bias {setting}"] if setting else []
+        odd = [f"forget bias {setting}, not 0"] if setting else []
         try:
             shapes, files = run.shapes, (*files, run.last_parameters)
             due = expected_shapes(cell_of(shapes), run.of("data.frame"), run.of("model.hidden"), layers_of(shapes))
-            odd += [f"a parameter {name}" for name in sorted(shapes.keys() - due.keys())]
+            more = sorted(shapes.keys() - due.keys())
+            odd += [f"{len(more)} more parameters than the equations have: {', '.join(more[:3])}"] if more else []
         except RunError as error:
             odd.append(str(error))
         seen.append(Seen(run.name, not odd, "; ".join(odd[:3]), files))
@@ -102,7 +117,10 @@ def overlap(evidence: Evidence) -> Finding:
     for run in evidence.complete:
         hop, length = run.of("data.hop"), run.of("data.frame") * run.of("data.seq")
         due = -(-run.of("data.train_examples") // run.of("data.batch"))
-        odd = [f"hop of {hop:,} for {length:,} samples"] if hop != length else []
+        odd = []
+        if hop != length:
+            heard, dev = heard_in_training(run), run.of("data.dev_examples")
+            odd.append(f"hop of {hop:,} for {length:,} samples; {heard:,} of {dev:,} dev examples share train audio")
         if run.altered("metrics"):
             continue  # P06, P07 and P11 name it
         if (made := sum(line["epoch"] == 1 for line in run.metrics.updates)) != due:
@@ -119,8 +137,7 @@ def example_counts(evidence: Evidence) -> Finding:
     """D08: the number of train examples is that of the right arithmetic."""
     seen = []
     for run in evidence.complete:
-        samples, train = run.of("song.samples"), run.of("data.train_samples")
-        fit = examples_that_fit(run.of("data.frame"), run.of("data.seq"), 0, train, samples, run.of("data.hop"))
+        fit = examples_due(run)[0]
         held = run.of("data.train_examples")
         seen.append(
             Seen(run.name, held != fit, f"{held:,} train examples, where {fit:,} fit", (run.path("config.json"),))
@@ -129,7 +146,7 @@ def example_counts(evidence: Evidence) -> Finding:
         f"{others(seen)} runs count as many train examples as fit; the copies of "
         "2016 that counted wrongly could not run at all."
     )
-    return as_coded(seen, otherwise, _NO_RUN)
+    return as_coded(seen, otherwise, _NO_RUN, by=f"0 examples more or less than fit, in {others(seen)} runs")
 
 
 def storage(evidence: Evidence) -> Finding:
@@ -156,7 +173,9 @@ def storage(evidence: Evidence) -> Finding:
         f"configurations; the code of 2016 kept {_BYTES_2016} for each sample and configuration, "
         f"{numbers.get('bytes_of_2016', 0) / max(1, numbers.get('bytes_on_disk', 0)):,.0f} times as many."
     )
-    return as_coded(seen, otherwise, f"No shards could be looked at{f' ({unseen[0]})' if unseen else ''}.", numbers)
+    nothing = f"No shards could be looked at{f' ({unseen[0]})' if unseen else ''}."
+    by = f"{numbers.get('bytes_per_sample', 0):.2f} bytes a sample in all, not {_BYTES_2016} for each configuration"
+    return as_coded(seen, otherwise, nothing, numbers, by=by)
 
 
 def resuming(evidence: Evidence) -> Finding:
@@ -171,10 +190,11 @@ def resuming(evidence: Evidence) -> Finding:
         f"every parameter and the decayed learning rate, and that of each update follows from its epoch; {resumed} "
         f"of them {'was' if resumed == 1 else 'were'} stopped and resumed on the way."
     )
-    found = as_coded(seen, otherwise, _NO_RUN, {"runs_resumed": resumed})
+    by = f"0 of {len(seen)} runs began again with the first learning rate; {resumed} were resumed"
+    found = as_coded(seen, otherwise, _NO_RUN, {"runs_resumed": resumed}, by=by)
     if found.verdict is Verdict.DIFFERS and not resumed:
         text = f"{found.text} So what is kept is right, and that it is taken up again was not shown."
-        return replace(found, verdict=Verdict.NO_EVIDENCE, text=text)
+        return replace(found, verdict=Verdict.NO_EVIDENCE, text=text, by="")
     return found
 
 
@@ -214,12 +234,13 @@ def when_evaluated(evidence: Evidence) -> Finding:
         f"{others(seen)} runs evaluate the dev split before the first epoch and "
         f"after each: {evaluations:,} times in {updates:,} updates."
     )
-    return as_coded(seen, otherwise, _NO_RUN, {"evaluations": evaluations, "updates": updates})
+    by = f"{evaluations:,} evaluations in {updates:,} updates, {evaluations / max(1, updates):.2f} an update and not 1"
+    return as_coded(seen, otherwise, _NO_RUN, {"evaluations": evaluations, "updates": updates}, by=by)
 
 
 def mean_subtracted(evidence: Evidence) -> Finding:
     """D12: where min-max normalisation puts the song's own minimum and maximum."""
-    seen, others = [], []
+    seen, others, shifts = [], [], []
     for run in evidence.complete:
         lowest, highest, mean = (run.of(f"song.{key}") for key in ("minimum", "maximum", "mean"))
         files: tuple[Path, ...] = (run.path("config.json"),)
@@ -235,6 +256,7 @@ def mean_subtracted(evidence: Evidence) -> Finding:
         ends = (scale * lowest + offset, scale * highest + offset)
         says = f"[{lowest}, {highest}] becomes [{ends[0]:.6f}, {ends[1]:.6f}]"
         whole = abs(ends[0] + 1) <= _EXACT and abs(ends[1] - 1) <= _EXACT
+        shifts.append(abs(scale * mean))
         if not whole and abs(ends[0] + 1 + scale * mean) <= _EXACT:
             says += f": shifted by the mean, {mean:.3f}"
         seen.append(Seen(run.name, not whole, says, files))
@@ -248,7 +270,8 @@ def mean_subtracted(evidence: Evidence) -> Finding:
         if mapped
         else "."
     )
-    return as_coded(seen, otherwise, _NO_RUN, numbers)
+    by = f"0 to within {_EXACT:g}, where the mean would shift the range by {max(shifts, default=0.0):.2e}"
+    return as_coded(seen, otherwise, _NO_RUN, numbers, by=by)
 
 
 def _range(evidence: Evidence, name: str) -> str:

@@ -10,10 +10,10 @@ from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
 from longsong.errors import RunError
 
-__all__ = ["SAMPLE_RATE", "SECONDS", "fed_back", "last_frames", "seed_cut_off", "thirty_seconds"]
+__all__ = ["SECONDS", "fed_back", "last_frames", "seed_cut_off", "thirty_seconds"]
 
-SECONDS, SAMPLE_RATE = 30, 16_000
-"""P15 and FACTS section 2: 30 s at 16 kHz are 480,000 samples."""
+SECONDS = 30
+"""P15."""
 _ALIKE = 0.9
 """Correlation with the seed, sample for sample, from which on a start is called the seed at another level."""
 _NOTHING = "Nothing was generated yet."
@@ -37,9 +37,15 @@ def fed_back(evidence: Evidence) -> Finding:
                     files = (*files, run.best_parameters)
                     largest = max(largest, found.largest)
                     if found.feedback == "upside-down":
-                        odd.append("predictions were turned upside down before they were fed back")
+                        odd.append(
+                            f"{found.followed - 1} of {found.followed - 1} further predictions are of the one before "
+                            "turned upside down"
+                        )
                     elif found.followed < 2 < due:
-                        odd.append("its second prediction is not what its network makes of the first")
+                        odd.append(
+                            f"its second prediction is {found.next_away:,.0f} levels away from what its network makes "
+                            "of the first"
+                        )
             except RunError as error:
                 unseen.append(str(error))
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
@@ -60,7 +66,7 @@ def seed_cut_off(evidence: Evidence) -> Finding:
         files = (run.path("generated.wav"), run.path("generated.json"))
         odd = _sound_odd(run)
         if not odd and run.generated["seed_in_output"]:
-            odd.append("generated.json says that the seed is in it")
+            odd.append(f"generated.json says that the seed ({_seed_length(run):,} samples) is in it")
         if not odd:
             try:
                 found = evidence.seed(run)
@@ -99,8 +105,10 @@ def last_frames(evidence: Evidence) -> Finding:
                         "its first frame is not the last one of what its network predicts "
                         f"({found.largest:,.0f} levels away)"
                     )
+                elif found.join == "whole-sequence":
+                    odd.append(f"all {run.generated['seq']:,} frames of the first prediction stand in it, not 1")
                 elif found.join != "last-frame":
-                    odd.append("the first predicted sequence stands in it whole")
+                    odd.append(f"frame 1 of the first prediction stands in it, not frame {run.generated['seq']:,}")
             except RunError as error:
                 unseen.append(str(error))
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
@@ -113,25 +121,32 @@ def last_frames(evidence: Evidence) -> Finding:
 
 
 def thirty_seconds(evidence: Evidence) -> Finding:
-    """P15: each wav has 480,000 samples at 16 kHz, by its own header."""
-    seen = []
-    due = SECONDS * SAMPLE_RATE
+    """P15: each wav has 30 s of samples at its own rate, by its own header."""
+    seen, lengths = [], set()
     for run in evidence.sounding:
         files = (run.path("generated.wav"), run.path("generated.json"))
         odd = _sound_odd(run)
         if not odd:
             wav, record = run.wav, run.generated
-            if (wav.samples, wav.sample_rate) != (due, SAMPLE_RATE):
-                odd.append(f"{wav.seconds:g} s: {wav.samples:,} samples at {wav.sample_rate:,} Hz")
+            lengths.add((wav.samples, wav.sample_rate))
+            due = SECONDS * wav.sample_rate
+            if wav.samples != due:
+                odd.append(
+                    f"{wav.seconds:g} s: {wav.samples:,} samples at {wav.sample_rate:,} Hz, {wav.samples - due:+,} "
+                    f"from {SECONDS} s"
+                )
             if (record["samples"], record["sample_rate"]) != (wav.samples, wav.sample_rate):
                 odd.append(f"generated.json says {record['samples']:,} samples at {record['sample_rate']:,} Hz")
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
-    good = (
-        f"{all_of(seen)} wavs have {due:,} samples at {SAMPLE_RATE:,} Hz, mono, 16 bits: {SECONDS} s each, by their "
-        "headers."
-    )
-    numbers: dict[str, Any] = {"seconds": SECONDS, "samples": due, "sample_rate": SAMPLE_RATE}
+    listed = " or ".join(f"{samples:,} samples at {rate:,} Hz" for samples, rate in sorted(lengths))
+    good = f"{all_of(seen)} wavs have {listed}, mono, 16 bits: {SECONDS} s each, by their headers."
+    numbers: dict[str, Any] = {"seconds": SECONDS, "lengths_and_rates": sorted(map(list, lengths))}
     return every_run(seen, good, _NOTHING, numbers)
+
+
+def _seed_length(run: Run) -> int:
+    """Give the samples of a seed: one sequence."""
+    return int(run.generated["frame"]) * int(run.generated["seq"])
 
 
 def _posts_way(evidence: Evidence) -> list[Run]:

@@ -10,7 +10,7 @@ from longsong.audit.song import examples_that_fit
 from longsong.reported import FRAMES, SEQUENCES
 from streams import train_samples
 
-__all__ = ["Cell", "Grid"]
+__all__ = ["Cell", "Grid", "song_lengths"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Grid:
     @classmethod
     def of(cls, evidence: Evidence) -> Self | None:
         """Lay the grid out over the song of the runs; None where neither a run nor `grid.json` names one."""
-        length, train = _lengths(evidence)
+        length, train, _ = song_lengths(evidence)
         if not length:
             return None
         done = {(run.of("data.frame"), run.of("data.seq")) for run in evidence.described}
@@ -86,13 +86,15 @@ class Grid:
         return min(cell.needed for cell in self.cells if getattr(cell, key) == value)
 
 
-def _lengths(evidence: Evidence) -> tuple[int, int]:
-    """Give the samples of the song and of its train split; 0 where there is no song."""
+def song_lengths(evidence: Evidence) -> tuple[int, int, int]:
+    """Give the samples of the song and of its train split, and its rate in Hz; 0 each where there is no song."""
     for run in evidence.complete:
-        return run.of("song.samples"), run.of("data.train_samples")
+        return run.of("song.samples"), run.of("data.train_samples"), run.of("song.sample_rate")
     song = (evidence.grid or {}).get("song")
-    length = song.get("samples") if isinstance(song, dict) else None
-    return (length, train_samples(length)) if isinstance(length, int) and length > 0 else (0, 0)
+    length, rate = (song.get(key) if isinstance(song, dict) else None for key in ("samples", "sample_rate"))
+    if not (isinstance(length, int) and length > 0 and isinstance(rate, int) and rate > 0):
+        return 0, 0, 0
+    return length, train_samples(length), rate
 
 
 def _contradictions(evidence: Evidence, length: int, train: int) -> tuple[str, ...]:

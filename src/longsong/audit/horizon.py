@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from longsong.config import whole
 from longsong.errors import ConfigError, NotFiniteError
 
-__all__ = ["cost_by_horizon", "horizon_figures"]
+__all__ = ["PREDICTION_FORMAT", "PREDICTION_VERSION", "cost_by_horizon", "horizon_figures"]
+
+PREDICTION_FORMAT, PREDICTION_VERSION = "longsong.prediction", 1
+"""Of what `longsong.judging.judge_prediction` gives, these figures among it."""
+
+_EXPLODED = 1e15
+"""From here on a prediction counts as not finite: its square and those of its costs have to be numbers too."""
 
 Numbers = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -42,11 +48,7 @@ def cost_by_horizon(predictions: Numbers, targets: Numbers) -> tuple[Floats, Flo
     NotFiniteError
         A number is not finite; the message says at which horizon first.
     """
-    if predictions.ndim != 3 or predictions.shape != targets.shape or 0 in predictions.shape:
-        raise ConfigError(
-            f"predictions have the shape {predictions.shape} and targets {targets.shape}; give (horizons, rows, frame) "
-            "of both, none of them 0"
-        )
+    _require_shapes(predictions, targets)
     horizons, rows, _ = predictions.shape
     costs = np.empty((horizons, rows))
     for at, (prediction, target) in enumerate(zip(predictions, targets, strict=True)):  # one horizon in float64
@@ -74,22 +76,32 @@ def horizon_figures(free: Numbers, forced: Numbers, targets: Numbers, sample_rat
     dict
         Lists with one value for each horizon: ``seconds`` ahead (the end of the frame), ``free``, ``forced``, and
         ``zero``, the cost of predicting zero there; ``free_error`` and ``forced_error``, standard errors over the
-        rows (None where there is one row). ``rows``; and ``useful_seconds``, up to where free running costs less
-        than predicting zero, counted from the start without a gap: 0 where it never does.
+        rows (None where there is one row). ``rows``; ``useful_seconds``, up to where free running costs less
+        than predicting zero, counted from the start without a gap: 0 where it never does; and ``exploded_seconds``,
+        the end of the first frame in which a prediction is not finite, None where all are. The lists end before it.
 
     Raises
     ------
     ConfigError, NotFiniteError
-        As `cost_by_horizon`; also where `sample_rate` is less than 1.
+        As `cost_by_horizon`, the latter of targets alone; also where `sample_rate` is less than 1.
     """
     whole("sample-rate", sample_rate)
+    _require_shapes(free, targets)
+    _require_shapes(forced, targets)
+    horizons, rows, frame = targets.shape
+    finite = min(_finite_horizons(free), _finite_horizons(forced))
+    exploded = None if finite == horizons else (finite + 1) * frame / sample_rate
+    if finite == 0:
+        lists: dict[str, Any] = {name: [] for name in ("seconds", "free", "forced", "zero")}
+        lists |= dict.fromkeys(("free_error", "forced_error"), None if rows == 1 else [])
+        return {"rows": rows, **lists, "useful_seconds": 0.0, "exploded_seconds": exploded}
+    free, forced, targets = (array[:finite] for array in (free, forced, targets))
     free_cost, free_error = cost_by_horizon(free, targets)
     forced_cost, forced_error = cost_by_horizon(forced, targets)
     zero_cost, _ = cost_by_horizon(np.zeros_like(targets), targets)
-    horizons, rows, frame = targets.shape
-    seconds = np.arange(1, horizons + 1) * (frame / sample_rate)
+    seconds = np.arange(1, finite + 1) * (frame / sample_rate)
     beaten = np.flatnonzero(free_cost >= zero_cost)
-    useful = int(beaten[0]) if len(beaten) else horizons
+    useful = int(beaten[0]) if len(beaten) else finite
     return {
         "rows": rows,
         "seconds": seconds.tolist(),
@@ -99,4 +111,19 @@ def horizon_figures(free: Numbers, forced: Numbers, targets: Numbers, sample_rat
         "forced_error": None if rows == 1 else forced_error.tolist(),
         "zero": zero_cost.tolist(),
         "useful_seconds": useful * frame / sample_rate,
+        "exploded_seconds": exploded,
     }
+
+
+def _require_shapes(predictions: Numbers, targets: Numbers) -> None:
+    if predictions.ndim != 3 or predictions.shape != targets.shape or 0 in predictions.shape:
+        raise ConfigError(
+            f"predictions have the shape {predictions.shape} and targets {targets.shape}; give (horizons, rows, frame) "
+            "of both, none of them 0"
+        )
+
+
+def _finite_horizons(predictions: Numbers) -> int:
+    """Count the horizons before the first with a prediction that is not finite, or as good as not."""
+    broken = [not (np.abs(frames) < _EXPLODED).all() for frames in predictions]
+    return broken.index(True) if True in broken else len(broken)

@@ -15,17 +15,23 @@ from longsong.audit import (
     checks_comparison,
     checks_data,
     checks_generation,
+    checks_learning,
+    checks_novelty,
     checks_repository,
     checks_training,
+    checks_updates,
 )
 from longsong.audit.claims import Claim, load_claims
 from longsong.audit.evidence import Evidence
+from longsong.audit.feasibility import feasibility
+from longsong.audit.one_thread import one_thread
+from longsong.audit.parity import load_parity
 from longsong.audit.verdicts import Finding, Verdict
 from longsong.errors import RunError
 from longsong.files import write_json
 from longsong.version import __version__
 
-__all__ = ["CHECKS", "Audit", "Row", "audit", "format_audit", "write_audit"]
+__all__ = ["CHECKS", "OF_THE_SONG", "Audit", "Row", "audit", "format_audit", "write_audit"]
 
 CHECKS: dict[str, Callable[[Evidence], Finding]] = {
     "P01": checks_data.one_song,
@@ -44,6 +50,12 @@ CHECKS: dict[str, Callable[[Evidence], Finding]] = {
     "P14": checks_generation.last_frames,
     "P15": checks_generation.thirty_seconds,
     "P16": checks_repository.public_code,
+    "P17": checks_repository.described_process,
+    "P18": checks_data.one_rate,
+    "P19": checks_learning.length_of_memory,
+    "P20": checks_updates.gradient_updates,
+    "P21": checks_learning.good_at_predicting,
+    "P22": checks_novelty.new_sound,
     "D01": checks_code_training.recurrence_axis,
     "D02": checks_code_generation.trained_network,
     "D03": checks_code_generation.whole_sequences,
@@ -62,6 +74,11 @@ CHECKS: dict[str, Callable[[Evidence], Finding]] = {
 }
 """One check for each claim of ``claims.toml``; the keys are its ids."""
 
+OF_THE_SONG = frozenset(
+    ["P01", "P05", "P11", "P12", "P13", "P14", "P17", "P19", "P20", "P21", "P22", "D02", "D04", "D09"]
+)  # fmt: skip
+"""Rows for which the song's shards have to be at hand: of runs that come from elsewhere they say what to bring."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -72,6 +89,8 @@ class Row:
     id, claim, where, says : str
         The claim, as in ``claims.toml``.
     verdict : Verdict
+    by : str
+        By how much it differs, in numbers; empty for every other verdict.
     text : str
         The evidence in plain sentences.
     numbers : dict
@@ -79,7 +98,7 @@ class Row:
     files : list of dict
         ``path`` (from the folder of runs, where it lies in it) and ``sha256`` of each file it was read from.
     again : str
-        A command that shows the evidence without the audit.
+        A command that shows the evidence by hand.
     """
 
     id: str
@@ -87,6 +106,7 @@ class Row:
     where: str
     says: str
     verdict: Verdict
+    by: str
     text: str
     numbers: dict[str, Any]
     files: list[dict[str, str]]
@@ -100,17 +120,23 @@ class Audit:
     Attributes
     ----------
     rows : tuple of Row
-        P01 to P16, D01 to D15.
+        P01 to P22, D01 to D15.
     complete, unfinished : int
         Runs that bear witness, and those whose training has not come to its end.
     problems : tuple of str
         Files that could not be read, one sentence each.
+    parity : dict or None
+        What ``parity.json`` in the folder of runs has (`longsong.audit.parity`); None where there is none.
+    feasibility : list of dict
+        The post's configurations, each of both widths (`longsong.audit.feasibility`).
     """
 
     rows: tuple[Row, ...]
     complete: int
     unfinished: int
     problems: tuple[str, ...]
+    parity: dict[str, Any] | None = None
+    feasibility: tuple[dict[str, Any], ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -132,6 +158,8 @@ class Audit:
             "runs": {"complete": self.complete, "unfinished": self.unfinished},
             "problems": list(self.problems),
             "rows": [asdict(row) for row in self.rows],
+            "parity": self.parity,
+            "feasibility": list(self.feasibility),
         }
 
 
@@ -152,14 +180,26 @@ def audit(runs: Path) -> Audit:
     RunError
         There is no such folder, or it holds no run.
     """
+    with one_thread():
+        return _audit(runs)
+
+
+def _audit(runs: Path) -> Audit:
     evidence = Evidence.load(runs)
     if not evidence.runs and evidence.grid is None and not evidence.problems:
         raise RunError(f"{runs} holds no run; give the folder of runs, such as runs/, or train one first")
+    parity, problems = None, evidence.problems
+    try:
+        parity = load_parity(runs)
+    except RunError as error:
+        problems = (*problems, str(error))
     return Audit(
         rows=tuple(_row(claim, CHECKS[claim.id](evidence), evidence) for claim in load_claims()),
         complete=len(evidence.complete),
         unfinished=len(evidence.runs) - len(evidence.complete),
-        problems=evidence.problems,
+        problems=problems,
+        parity=None if parity is None else parity.to_json(),
+        feasibility=tuple(one.to_json() for one in feasibility(evidence)),
     )
 
 
@@ -180,6 +220,8 @@ def format_audit(audit: Audit, width: int = 100) -> str:
     lines = []
     for row in audit.rows:
         lines.append(f"{row.id}  {row.verdict.upper():<16}{row.claim}"[:width])
+        if row.by:
+            lines += textwrap.wrap(f"By: {row.by}.", width, initial_indent=" " * 5, subsequent_indent=" " * 9)
         lines += textwrap.wrap(row.text, width, initial_indent=" " * 5, subsequent_indent=" " * 5)
     lines += [f"Not read: {problem}" for problem in audit.problems]
     counts = ", ".join(f"{count} {verdict}" for verdict, count in audit.counts.items())
@@ -190,7 +232,11 @@ def format_audit(audit: Audit, width: int = 100) -> str:
 def _row(claim: Claim, finding: Finding, evidence: Evidence) -> Row:
     text = finding.text
     if finding.verdict is Verdict.NO_EVIDENCE:
-        text += f" Run: {claim.todo}."
+        away = evidence.shards_away if claim.id in OF_THE_SONG else ()
+        named = ", ".join(away)
+        text += (
+            f" Bring: a copy of {named}, into shards/ beside the folder of runs." if away else f" Run: {claim.todo}."
+        )
     files = [
         {"path": evidence.shown(path), "sha256": evidence.sha256(path)} for path in finding.files if path.is_file()
     ]
@@ -199,4 +245,6 @@ def _row(claim: Claim, finding: Finding, evidence: Evidence) -> Row:
         run, shards = str(one.folder), one.of("song.shards")
         break
     again = claim.command(runs=str(evidence.root), run=run, shards=shards)
-    return Row(claim.id, claim.claim, claim.where, claim.says, finding.verdict, text, finding.numbers, files, again)
+    return Row(
+        claim.id, claim.claim, claim.where, claim.says, finding.verdict, finding.by, text, finding.numbers, files, again
+    )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from longsong.audit.short_time import FULL_SCALE, int16_row
 
-__all__ = ["QUIET_DBFS", "collapse", "dbfs", "level_figures", "root_mean_square"]
+__all__ = ["QUIET_DBFS", "CollapseTally", "collapse", "dbfs", "level_figures", "root_mean_square"]
 
 QUIET_DBFS = -60.0
 """Under this a stretch of sound counts as silent."""
@@ -82,7 +82,14 @@ def level_figures(samples: Samples, sample_rate: int) -> dict[str, Any]:
 
 
 def collapse(samples: Samples, sample_rate: int) -> dict[str, Any] | None:
-    """Say from when on a sound is silent, constant or at full scale for the rest of it.
+    """Say from when on a sound, shape (n,), int16, is dead; as `CollapseTally`, which also says what is raised."""
+    tally = CollapseTally(sample_rate)
+    tally.add(samples)
+    return tally.result()
+
+
+class CollapseTally:
+    """Says from when on a sound is silent, constant or at full scale for the rest of it; it may come in pieces.
 
     It is looked at in stretches of 10 ms: *silent* ones have an RMS under -60 dBFS; *constant* ones do not, but would
     without the level that the sound ends at; and of those at *full scale* at least half of the
@@ -90,39 +97,55 @@ def collapse(samples: Samples, sample_rate: int) -> dict[str, Any] | None:
 
     Parameters
     ----------
-    samples : ndarray, shape (n,), int16
     sample_rate : int
         Hz.
-
-    Returns
-    -------
-    dict or None
-        ``second``, and ``kind``: that of the last stretch, ``silent``, ``constant`` or ``full scale``.
-
-    Raises
-    ------
-    ConfigError
-        `samples` are not int16 in a row.
     """
-    int16_row(samples)
-    length = _whole(_COLLAPSE_SECONDS * sample_rate)
-    parts = _stretches(samples, length)
-    end = parts[-1].mean(dtype=np.float64)
-    silent, constant, full = [], [], []
-    for part in parts:
-        silent.append(root_mean_square(part) < _quiet_rms())
-        constant.append(root_mean_square(part - end) < _quiet_rms())
-        full.append(float(((part == _HIGHEST) | (part == _LOWEST)).mean()) >= 0.5)
-    # A constant may stand at full scale, and silence is constant: the first that is true of the end names it.
-    for kind, found in (("full scale", full), ("silent", silent), ("constant", constant)):
-        if found[-1]:
-            dead = np.array(silent) | np.array(constant) | np.array(full)
-            alive = np.flatnonzero(~dead)
-            start = (int(alive[-1]) + 1) * length if len(alive) else 0
-            if len(samples) - start < min(_LEAST_COLLAPSE_SECONDS * sample_rate, len(samples)):
-                return None
-            return {"second": start / sample_rate, "kind": kind}
-    return None
+
+    def __init__(self, sample_rate: int) -> None:
+        self._rate, self._length = sample_rate, _whole(_COLLAPSE_SECONDS * sample_rate)
+        self._rest = np.empty(0, np.int16)
+        self._tallied: list[Floats] = []
+
+    def add(self, samples: Samples) -> None:
+        """Take the next samples, shape (n,), int16.
+
+        Raises
+        ------
+        ConfigError
+            `samples` are not int16 in a row.
+        """
+        int16_row(samples)
+        whole = np.concatenate([self._rest, samples])
+        stop = len(whole) // self._length * self._length
+        self._tallied.append(_tally(whole[:stop].reshape(-1, self._length)))
+        self._rest = whole[stop:].copy()
+
+    def result(self) -> dict[str, Any] | None:
+        """Give ``second``, and ``kind``, ``silent``, ``constant`` or ``full scale``; None of a sound that lives."""
+        rest = [_tally(self._rest[None])] if len(self._rest) else []
+        count, total, squares, at_full = np.concatenate([*self._tallied, *rest], axis=1)
+        end, least = total[-1] / count[-1], _quiet_rms() ** 2
+        silent = squares / count < least
+        constant = squares / count - 2 * end * (total / count) + end * end < least
+        full = at_full / count >= 0.5
+        # A constant may stand at full scale, and silence is constant: the first that is true of the end names it.
+        for kind, found in (("full scale", full), ("silent", silent), ("constant", constant)):
+            if found[-1]:
+                alive = np.flatnonzero(~(silent | constant | full))
+                start = (int(alive[-1]) + 1) * self._length if len(alive) else 0
+                samples = int(count.sum())
+                if samples - start < min(_LEAST_COLLAPSE_SECONDS * self._rate, samples):
+                    return None
+                return {"second": start / self._rate, "kind": kind}
+        return None
+
+
+def _tally(stretches: Samples) -> Floats:
+    """Give, of each stretch, how many samples it has, their sum, that of their squares, and how many are full."""
+    numbers = stretches.astype(np.float64)
+    full = (stretches == _HIGHEST) | (stretches == _LOWEST)
+    count = np.full(len(stretches), float(stretches.shape[1]))
+    return np.stack([count, numbers.sum(1), np.square(numbers).sum(1), full.sum(1).astype(np.float64)])
 
 
 def _quiet_rms() -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from longsong.errors import RunError
 
-__all__ = ["cell_of", "expected_shapes", "layers_of", "predict", "recurrent_parameters", "run_steps"]
+__all__ = ["cell_of", "expected_shapes", "layers_of", "predict", "recurrent_parameters", "run_steps", "sigma"]
 
 Array = NDArray[Any]
 Parameters = Mapping[str, Array]
@@ -138,8 +138,8 @@ def _initial(p: Parameters, cell: str, n: int, rows: int) -> tuple[Array, ...]:
     return tuple(np.tile(p[name], (rows, 1)) for name in names if name in p)
 
 
-def _sigma(x: Array) -> Array:
-    """The logistic function, by tanh: it cannot overflow."""
+def sigma(x: Array) -> Array:
+    """Give the logistic function, by tanh: it cannot overflow."""
     y: Array = 0.5 * np.tanh(0.5 * x) + 0.5
     return y
 
@@ -147,7 +147,7 @@ def _sigma(x: Array) -> Array:
 def _gru(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
     (h,) = state
     hidden = h.shape[1]
-    gates = _sigma(h @ p[f"gru{n}.state_to_gates"] + e @ p[f"fork{n}/fork_gates{n}.W"] + p[f"fork{n}/fork_gates{n}.b"])
+    gates = sigma(h @ p[f"gru{n}.state_to_gates"] + e @ p[f"fork{n}/fork_gates{n}.W"] + p[f"fork{n}/fork_gates{n}.b"])
     update, reset = gates[:, :hidden], gates[:, hidden:]
     linear = e @ p[f"fork{n}/fork_linear{n}.W"] + p[f"fork{n}/fork_linear{n}.b"]
     candidate = np.tanh((reset * h) @ p[f"gru{n}.state_to_state"] + linear)
@@ -158,10 +158,10 @@ def _lstm(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Ar
     h, c = state
     a = h @ p[f"lstm{n}.W_state"] + e @ p[f"linear{n}.W"] + p[f"linear{n}.b"]
     a_in, a_forget, a_cell, a_out = np.split(a, 4, axis=1)
-    i = _sigma(a_in + c * p[f"lstm{n}.W_cell_to_in"])
-    f = _sigma(a_forget + c * p[f"lstm{n}.W_cell_to_forget"])
+    i = sigma(a_in + c * p[f"lstm{n}.W_cell_to_in"])
+    f = sigma(a_forget + c * p[f"lstm{n}.W_cell_to_forget"])
     c = f * c + i * np.tanh(a_cell)
-    o = _sigma(a_out + c * p[f"lstm{n}.W_cell_to_out"])
+    o = sigma(a_out + c * p[f"lstm{n}.W_cell_to_out"])
     return o * np.tanh(c), c
 
 

@@ -7,8 +7,8 @@ spoke (D02).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,13 @@ _SHOWN = 3
 
 Samples = NDArray[np.int16]
 Floats = NDArray[Any]
+
+_PIECES: dict[str, Callable[[Floats], Floats]] = {
+    "last-frame": lambda prediction: prediction[-1],
+    "whole-sequence": lambda prediction: prediction.reshape(-1),
+    "first-frame": lambda prediction: prediction[0],
+}
+"""What of a predicted sequence, shape (seq, frame), is put end to end."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,8 @@ class Regenerated:
 
     Attributes
     ----------
-    join : {'last-frame', 'whole-sequence', None}
-        Where the first prediction stands in the wav; None where it does not.
+    join : {'last-frame', 'whole-sequence', 'first-frame', None}
+        What of the first prediction stands in the wav; None where nothing does.
     gain : float
         What the prediction was multiplied by; 1 where it was not stretched.
     feedback : {'plain', 'upside-down', None}
@@ -71,6 +78,9 @@ class Regenerated:
     largest : float
         Largest difference between the wav and the predictions found, in sample levels; of the first
         prediction, where it was not found.
+    next_away, turned_away : float
+        Sample levels between the wav and a second prediction that is made from the first as it is, and from the first
+        turned upside down; 0 where no second one stands in the wav, or none was looked for.
     """
 
     join: str | None
@@ -78,6 +88,8 @@ class Regenerated:
     feedback: str | None
     followed: int
     largest: float
+    next_away: float = 0.0
+    turned_away: float = 0.0
 
 
 def see_seed(run: Run, song: SeenSong) -> SeenSeed:
@@ -126,12 +138,12 @@ def regenerate(run: Run, seed: SeenSeed) -> Regenerated:
     if join is None:
         return Regenerated(None, gain, None, 0, away)
     best = Regenerated(join, gain, None, 1, away)
-    ways = ("carry",) if generated["mode"] == "carry" else ("plain", "upside-down")
-    for way in ways:
-        followed, largest = _follow(wav, again.predictions(way), join, gain, shift)
+    aways = {}
+    for way in ("carry",) if generated["mode"] == "carry" else ("plain", "upside-down"):
+        followed, largest, aways[way] = _follow(wav, again.predictions(way), join, gain, shift)
         if followed > best.followed:
-            return Regenerated(join, gain, "plain" if way == "carry" else way, followed, largest)
-    return best
+            best = Regenerated(join, gain, "plain" if way == "carry" else way, followed, largest)
+    return replace(best, next_away=next(iter(aways.values())), turned_away=aways.get("upside-down", 0.0))
 
 
 class _Predictor:
@@ -199,7 +211,7 @@ def _join(wav: Samples, first: Floats) -> tuple[str | None, float, float, float]
     away : float
         The largest difference, in levels.
     """
-    pieces = {"last-frame": first[-1], "whole-sequence": first.reshape(-1)}
+    pieces = {join: _PIECES[join](first) for join in _PIECES}
     closest = np.inf
     for join, piece in pieces.items():
         away = _away(wav, 0, piece, 1.0, 0.0)
@@ -223,16 +235,21 @@ def _fit(wav: Samples, piece: Floats) -> tuple[float, float]:
     return gain, float(wav.mean() - gain * piece.mean())
 
 
-def _follow(wav: Samples, predictions: Iterator[Floats], join: str, gain: float, shift: float) -> tuple[int, float]:
-    """Count the predictions that stand one behind the other, and give their largest difference."""
-    at, largest, followed = 0, 0.0, 0
-    for prediction in predictions:
-        piece = prediction[-1] if join == "last-frame" else prediction.reshape(-1)
+def _follow(
+    wav: Samples, predictions: Iterator[Floats], join: str, gain: float, shift: float
+) -> tuple[int, float, float]:
+    """Count the predictions that stand one behind the other; give their largest difference, and that of the second."""
+    at, largest, followed, second = 0, 0.0, 0, 0.0
+    for number, prediction in enumerate(predictions):
+        piece = _PIECES[join](prediction)
+        if at >= len(wav):
+            break
         away = _away(wav, at, piece, gain, shift)
+        second = away if number == 1 else second
         if away > _LEVELS:
             break
         followed, largest, at = followed + 1, max(largest, away), at + len(piece)
-    return followed, largest
+    return followed, largest, second
 
 
 def _away(wav: Samples, at: int, piece: Floats, gain: float, shift: float) -> float:

@@ -2,23 +2,25 @@
 
 The same predictions are compared with the frames at three places (the input itself, one frame later, two
 later). Where the reported cost agrees with one of them, times one of four ways of adding up, the run has
-said what its target and its cost are, whatever its files claim.
+said what its target and its cost are, whatever its files claim. Computed with the state carried along the other
+axis, or begun anew within the sequence, the same parameters tell along what and how far it was carried (D01, P19).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longsong.audit.network import run_steps
+from longsong.audit.passes import first_samples
 from longsong.audit.run import Run
 from longsong.audit.song import SeenSong
 from longsong.errors import RunError
 
-__all__ = ["TOLERANCE", "DevCost", "Workload", "fuel_order", "revaluate"]
+__all__ = ["TOLERANCE", "DevCost", "LeftOutError", "Workload", "frames_of", "fuel_order", "revaluate"]
 
 TOLERANCE = 1e-3
 """How far a cost may be from the one computed again: float32 on another device, TF32 included."""
@@ -27,28 +29,40 @@ DEV_SEED = 1
 """Seed of the dev split's own order (FACTS section 4)."""
 
 _OFFSETS = (0, 1, 2)
-_TOTAL_WORK = 2e11
-_LARGEST_WORK = 6e10
+
+
+class LeftOutError(RunError):
+    """Computing it again takes longer than an audit spends; no fault of the run."""
 
 
 @dataclass
 class Workload:
-    """Multiplications that an audit may still spend on costs; large runs are left out, and it says so."""
+    """Multiplications that an audit may still spend; large runs are left out, and it says so.
 
-    left: float = field(default=_TOTAL_WORK)
+    Attributes
+    ----------
+    left : float
+        In all.
+    largest : float
+        On one run.
+    """
 
-    def spend(self, work: float, run: Run) -> None:
-        """Take `work` off.
+    left: float = 2e11
+    largest: float = 6e10
+
+    def spend(self, work: float, run: Run, what: str) -> None:
+        """Take `work` off, which is for `what` of a run.
 
         Raises
         ------
-        RunError
+        LeftOutError
             It is more than there is left, or more than one run may take.
         """
-        if work > min(self.left, _LARGEST_WORK):
-            raise RunError(
-                f"{run.name}: computing its dev cost again takes {work:.1e} multiplications, more than this "
-                f"audit spends ({min(self.left, _LARGEST_WORK):.1e})"
+        most = min(self.left, self.largest)
+        if work > most:
+            raise LeftOutError(
+                f"{run.name}: computing {what} again takes {work:.1e} multiplications, more than this audit spends "
+                f"({most:.1e})"
             )
         self.left -= work
 
@@ -63,8 +77,10 @@ class DevCost:
         After which epoch.
     reported : float
         What ``metrics.jsonl`` has.
-    recurrence : str
+    recurrence : {'time', 'batch'}
         The axis that the state was carried along when it was computed again.
+    span : int
+        Steps after which the state began anew.
     computed : dict of int to float
         The mean of squares, by how many frames later the target was taken.
     ways : dict of str to float
@@ -74,6 +90,7 @@ class DevCost:
     epoch: int
     reported: float
     recurrence: str
+    span: int
     computed: dict[int, float]
     ways: dict[str, float]
 
@@ -89,17 +106,27 @@ class DevCost:
 
     @property
     def error(self) -> float:
-        """Relative difference between the reported cost and the mean of squares one frame later."""
-        return abs(self.reported / self.computed[1] - 1) if self.computed[1] else abs(self.reported)
+        """Relative difference between the reported cost and what explains it best."""
+        return self._explained[2]
 
     @property
-    def _explained(self) -> tuple[int | None, str | None]:
-        for way, factor in self.ways.items():
-            for offset in (1, 0, 2):
-                value = self.computed.get(offset)
-                if value is not None and abs(self.reported - factor * value) <= TOLERANCE * factor * value:
-                    return offset, way
-        return None, None
+    def away(self) -> float:
+        """Relative difference of the reported cost from the mean of squares one frame later."""
+        return _relative(self.reported, self.computed[1])
+
+    @property
+    def _explained(self) -> tuple[int | None, str | None, float]:
+        found = [
+            (_relative(self.reported, factor * value), offset, way)
+            for way, factor in self.ways.items()
+            for offset, value in self.computed.items()
+        ]
+        error, offset, way = min(found, key=lambda one: one[0])
+        return (offset, way, error) if error <= TOLERANCE else (None, None, error)
+
+
+def _relative(reported: float, computed: float) -> float:
+    return abs(reported / computed - 1) if computed else abs(reported)
 
 
 def fuel_order(examples: int, batch: int, seed: int, epochs: int) -> list[NDArray[np.int64]]:
@@ -118,7 +145,7 @@ def fuel_order(examples: int, batch: int, seed: int, epochs: int) -> list[NDArra
     return batches
 
 
-def revaluate(run: Run, song: SeenSong, recurrence: str, workload: Workload) -> DevCost:
+def revaluate(run: Run, song: SeenSong, recurrence: str, span: int, workload: Workload) -> DevCost:
     """Compute a run's best dev cost again.
 
     Parameters
@@ -129,13 +156,17 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, workload: Workload) -> 
         Its song.
     recurrence : {'time', 'batch'}
         The axis to carry the state along.
+    span : int
+        Steps after which the state begins anew; the run's own is a whole sequence, or a whole mini-batch.
     workload : Workload
         What the audit may still spend.
 
     Raises
     ------
+    LeftOutError
+        It would take too long.
     RunError
-        There is no dev example, the parameters cannot be read, or it would take too long.
+        There is no dev example, or the parameters cannot be read.
     """
     examples, batch = run.of("data.dev_examples"), run.of("data.batch")
     epoch = run.summary["best"]["epoch"]
@@ -143,11 +174,11 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, workload: Workload) -> 
     if not examples or not lines or lines[-1]["dev_cost"] is None:
         raise RunError(f"{run.name} has no dev cost, as it has no dev example")
     frame, seq = run.of("data.frame"), run.of("data.seq")
-    workload.spend(float(run.parameter_count) * examples * seq, run)
+    workload.spend(float(run.parameter_count) * examples * seq, run, "its dev cost")
     parameters = run.parameters("best", frame)
     per_evaluation = -(-examples // batch)
     order = fuel_order(examples, batch, DEV_SEED, epoch + 1)[-per_evaluation:]
-    costs = [_batch_costs(run, song, indices, parameters, recurrence) for indices in order]
+    costs = [_batch_costs(run, song, indices, parameters, recurrence, span) for indices in order]
     computed = {offset: float(np.mean([cost[offset] for cost in costs])) for offset in costs[0]}
     ways = {
         "mean": 1.0,
@@ -155,7 +186,34 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, workload: Workload) -> 
         "sum over the sequence": float(seq),
         "sum over the example": float(frame * seq),
     }
-    return DevCost(epoch, float(lines[-1]["dev_cost"]), recurrence, computed, ways)
+    return DevCost(epoch, float(lines[-1]["dev_cost"]), recurrence, span, computed, ways)
+
+
+def frames_of(run: Run, song: SeenSong, split: str, indices: NDArray[np.int64], more: int) -> NDArray[np.float32]:
+    """Give the frames of some examples of a split as the run's network sees them.
+
+    Parameters
+    ----------
+    split : {'train', 'dev'}
+    indices : ndarray, shape (examples,), int64
+    more : int
+        Frames beyond the sequence; where the song ends before, as many as all of them have.
+
+    Returns
+    -------
+    ndarray, shape (examples, seq + `more` or less, frame), float32
+    """
+    frame, seq = run.of("data.frame"), run.of("data.seq")
+    starts = first_samples(run, split)
+    if int(indices.max()) >= len(starts):
+        raise RunError(f"{run.name} has no example {int(indices.max())} in its {split} split; train again")
+    starts = starts[indices]
+    frames = min(seq + more, (song.samples - int(starts.max())) // frame)
+    if frames <= seq:
+        raise RunError(f"{run.name}: the song ends before the last target of its split")
+    scale, offset = run.of("song.scale"), run.of("song.offset")
+    found = [song.normalised(int(at), int(at) + frames * frame, scale, offset) for at in starts]
+    return np.stack(found).reshape(len(starts), frames, frame)
 
 
 def _batch_costs(
@@ -164,23 +222,26 @@ def _batch_costs(
     indices: NDArray[np.int64],
     parameters: dict[str, NDArray[Any]],
     recurrence: str,
+    span: int,
 ) -> dict[int, float]:
     """Give the mean of squares of one mini-batch, by the target's distance in frames."""
-    frame, seq, hop = run.of("data.frame"), run.of("data.seq"), run.of("data.hop")
-    starts = run.of("data.train_samples") + indices * hop
-    scale, offset_ = run.of("song.scale"), run.of("song.offset")
+    seq = run.of("data.seq")
     # One frame more than inputs and targets, for the target two frames later, where the song has it.
-    furthest = min(seq + 2, (song.samples - int(starts.max())) // frame)
-    runs = [song.normalised(int(at), int(at) + furthest * frame, scale, offset_) for at in starts]
-    frames: NDArray[Any] = np.stack(runs).reshape(len(starts), furthest, frame)
-    offsets = [offset for offset in _OFFSETS if seq + offset <= furthest]
-    if 1 not in offsets:
-        raise RunError(f"{run.name}: the song ends before the last target of its dev split")
+    frames = frames_of(run, song, "dev", indices, max(_OFFSETS))
+    offsets = [offset for offset in _OFFSETS if seq + offset <= frames.shape[1]]
     axis = 1 if recurrence == "time" else 0
-    steps = (frames[:, :seq].take(step, axis=axis) for step in range(seq if axis == 1 else len(starts)))
+    count = seq if axis == 1 else len(indices)
     sums = dict.fromkeys(offsets, 0.0)
-    for step, prediction in enumerate(run_steps(parameters, steps)):
-        for offset in offsets:
-            target = frames[:, offset : offset + seq].take(step, axis=axis)
-            sums[offset] += float(np.square(prediction - target, dtype=np.float64).sum())
-    return {offset: total / (len(starts) * seq * frame) for offset, total in sums.items()}
+    for first in range(0, count, span):
+        steps = range(first, min(first + span, count))
+        inputs = (_at(frames[:, :seq], step, axis) for step in steps)
+        for step, prediction in zip(steps, run_steps(parameters, inputs), strict=True):
+            for offset in offsets:
+                target = _at(frames[:, offset : offset + seq], step, axis)
+                sums[offset] += float(np.square(prediction - target, dtype=np.float64).sum())
+    return {offset: total / frames[:, :seq].size for offset, total in sums.items()}
+
+
+def _at(frames: NDArray[np.float32], step: int, axis: int) -> NDArray[np.float32]:
+    """Give the frames of one step of the recurrence, shape (rows, frame)."""
+    return frames[:, step] if axis == 1 else frames[step]

@@ -89,6 +89,11 @@ class SeenSong:
         """Its ``index.json``."""
         return self.folder / "index.json"
 
+    def mean_of(self, stop: int) -> float:
+        """Give the mean of samples [0, `stop`), such as the train split's."""
+        total = sum(int(self.song[at : min(at + _PIECE, stop)].sum(dtype=np.int64)) for at in range(0, stop, _PIECE))
+        return total / stop
+
     def normalised(self, start: int, stop: int, scale: float, offset: float) -> NDArray[np.float32]:
         """Give samples [start, stop) as a network sees them: float32 times scale, then plus offset."""
         samples = self.song[start:stop].astype(np.float32)

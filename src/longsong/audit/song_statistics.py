@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -82,6 +83,11 @@ class SongStatistics:
             ``floor``, of the dev split (None where there is none); and as ceilings ``white_noise``, of 30 s with the
             RMS of the train split, and ``silence``.
         """
+        return dict(self._references)
+
+    @cached_property
+    def _references(self) -> dict[str, float | None]:
+        """The same, computed once for all sounds."""
         analysis = self.pattern.analysis
         return {
             "floor": None if self.dev is None else frechet_between(self.dev, self.train),

@@ -14,12 +14,13 @@ from longsong.audit.repetition import period_lock, self_similarity
 from longsong.audit.short_time import SongLike, int16_row
 from longsong.audit.song_statistics import SongStatistics
 from longsong.audit.spectra import SpectralTally, spectral_figures
-from longsong.config import samples_in, whole
+from longsong.config import whole
 from longsong.errors import ConfigError
 
-__all__ = ["FORMAT", "VERSION", "excerpt_figures", "sound_figures"]
+__all__ = ["FORMAT", "VERSION", "sound_figures"]
 
-FORMAT, VERSION = "longsong.sound", 1
+FORMAT, VERSION = "longsong.sound", 2
+"""Version 2 has ``song`` beside the figures of a sound (`longsong.judging.Judge`)."""
 
 _STRETCH_SECONDS = 0.5
 """Of the stretches that are compared with each other for self-similarity."""
@@ -97,36 +98,6 @@ def sound_figures(
         "repetition": {"self_similarity": similarity, "period": period_lock(samples, sample_rate, frame)},
         "copying": copying,
     }
-
-
-def excerpt_figures(
-    song: SongLike, statistics: SongStatistics, frame: int, seconds: float = 30.0
-) -> dict[str, Any] | None:
-    """Give the figures of the song itself, to read those of a sound against: music that no model was trained on.
-
-    Parameters
-    ----------
-    song, statistics, frame
-        As for `sound_figures`.
-    seconds : float
-        Length of the excerpt, from the middle of the dev split.
-
-    Returns
-    -------
-    dict or None
-        As `sound_figures`; None where the dev split is shorter.
-
-    Raises
-    ------
-    ConfigError, RunError
-        As `sound_figures`.
-    """
-    length = samples_in(seconds, song.sample_rate)
-    dev = len(song) - statistics.train_samples
-    if dev < length:
-        return None
-    start = statistics.train_samples + (dev - length) // 2
-    return sound_figures(song[start : start + length], song.sample_rate, frame, statistics, song)
 
 
 def _against_song(

@@ -42,12 +42,15 @@ class Finding:
         The same numbers by name; values that JSON holds.
     files : tuple of Path
         The files that the numbers were read from.
+    by : str
+        By how much it differs, in numbers; empty for every other verdict.
     """
 
     verdict: Verdict
     text: str
     numbers: dict[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Seen:
     holds : bool
         P rows: the run bears the claim out. D rows: the run does as the 2016 code did.
     says : str
-        What it is that was seen, in a few words with numbers; used where a run is named.
+        What it is that was seen, in a few words with numbers; used where a run is named, and, where a claim of the
+        post is broken, by how much.
     files : tuple of Path
         The files that it was read from.
     """
@@ -98,7 +102,7 @@ def every_run(seen: Sequence[Seen], good: str, nothing: str, numbers: dict[str, 
         return Finding(Verdict.NO_EVIDENCE, nothing, counts, files)
     if broken:
         text = f"{len(broken)} of {_runs(len(seen))} break{'s' if len(broken) == 1 else ''} it: {name_some(broken)}."
-        return Finding(Verdict.DIFFERS, text, counts, files)
+        return Finding(Verdict.DIFFERS, text, counts, files, _by(broken, len(seen)))
     return Finding(Verdict.REPRODUCED, good, counts, files)
 
 
@@ -124,7 +128,9 @@ def unless_unseen(finding: Finding, seen: int, instead: str) -> Finding:
     return Finding(Verdict.NO_EVIDENCE, instead, finding.numbers, finding.files)
 
 
-def as_coded(seen: Sequence[Seen], otherwise: str, nothing: str, numbers: dict[str, Any] | None = None) -> Finding:
+def as_coded(
+    seen: Sequence[Seen], otherwise: str, nothing: str, numbers: dict[str, Any] | None = None, *, by: str
+) -> Finding:
     """Judge a way of the 2016 code: one run that does as it did is enough.
 
     Parameters
@@ -137,6 +143,8 @@ def as_coded(seen: Sequence[Seen], otherwise: str, nothing: str, numbers: dict[s
         The sentence where there is no run that could show it.
     numbers : dict, optional
         Numbers of the row; the counts of runs are added.
+    by : str
+        By how much the runs differ from the code, in numbers.
 
     Returns
     -------
@@ -153,7 +161,7 @@ def as_coded(seen: Sequence[Seen], otherwise: str, nothing: str, numbers: dict[s
         if rest:
             text += f" The other {rest} otherwise. {otherwise}"
         return Finding(Verdict.REPRODUCED, text, counts, _files(coded))
-    return Finding(Verdict.DIFFERS, otherwise, counts, _files(seen))
+    return Finding(Verdict.DIFFERS, otherwise, counts, _files(seen), by)
 
 
 def name_some(seen: Sequence[Seen]) -> str:
@@ -171,6 +179,12 @@ def all_of(seen: Sequence[Seen]) -> str:
 def others(seen: Sequence[Seen]) -> str:
     """Give, as ``11 of 12``, how many of `seen` do otherwise than the 2016 code did."""
     return f"{sum(not one.holds for one in seen)} of {len(seen)}"
+
+
+def _by(broken: Sequence[Seen], all: int) -> str:
+    """Say by how much the first of the runs that break a claim does, and how many do."""
+    rest = f", and {len(broken) - 1} more of {_runs(all)}" if len(broken) > 1 else f", 1 of {_runs(all)}"
+    return f"{broken[0].says} ({broken[0].run}{rest})"
 
 
 def _runs(count: int) -> str:

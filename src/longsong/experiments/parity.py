@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import streams
+from longsong.audit.parity import FORMAT, KINDS, VERSION
 from longsong.config import ExecutionConfig, ModelConfig
 from longsong.errors import LongsongError
+from longsong.files import sha256_of, write_json
 from longsong.model import Network, sum_of_squares
 from longsong.training.forms import choose_elementwise, make_gradient
 from longsong.training.optimiser import RMSProp
 from longsong.training.splits import DEV_SEED
 from longsong.training.updater import Updater
+from longsong.version import __version__
 
 __all__ = [
     "FORWARD_TOLERANCE",
@@ -32,6 +35,7 @@ __all__ = [
     "format_parity",
     "largest_error",
     "measure_parity",
+    "write_parity",
 ]
 
 FORWARD_TOLERANCE = 1e-12
@@ -55,6 +59,14 @@ class Parity:
     ----------
     name : str
         The file's name.
+    path : Path
+        The file.
+    sha256 : str
+        Its digest.
+    cell, recurrence : str
+        What it is of, by its own word.
+    form : str
+        The form that computed costs and gradients, and how its element-wise work was done.
     forward : dict of str to float
         ``prediction``, ``cost``, ``cost in pieces``, and each gradient by its parameter's name.
     training : dict of str to float
@@ -64,6 +76,11 @@ class Parity:
     """
 
     name: str
+    path: Path
+    sha256: str
+    cell: str
+    recurrence: str
+    form: str
     forward: Mapping[str, float]
     training: Mapping[str, float]
     order: bool
@@ -114,7 +131,7 @@ def measure_parity(path: Path, execution: ExecutionConfig | None = None) -> Pari
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             golden = {name: arrays[name] for name in arrays.files}
-        return _measure(path.name, golden, json.loads(str(golden["meta"])), execution)
+        return _measure(path, golden, json.loads(str(golden["meta"])), execution)
     except FileNotFoundError:
         raise GoldenFileError(f"there is no {path}; give a file of the form of tests/golden") from None
     except (OSError, ValueError, EOFError, BadZipFile, TypeError, IndexError, RuntimeError) as error:
@@ -125,7 +142,7 @@ def measure_parity(path: Path, execution: ExecutionConfig | None = None) -> Pari
         raise GoldenFileError(f"{path} is not a golden file: it has no {error}") from error
 
 
-def _measure(name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], execution: ExecutionConfig) -> Parity:
+def _measure(path: Path, golden: dict[str, NDArray[Any]], meta: dict[str, Any], execution: ExecutionConfig) -> Parity:
     model = ModelConfig(
         cell=meta["cell"], hidden=meta["hidden"], layers=meta["layers"], recurrence=meta["recurrence_axis"]
     )
@@ -141,7 +158,17 @@ def _measure(name: str, golden: dict[str, NDArray[Any]], meta: dict[str, Any], e
     examples = _examples(golden["song"], meta["frame"], meta["seq"])
     forward = _forward(golden, updater, examples, parameters)
     training, order = _training(golden, meta, updater, examples)
-    return Parity(name, forward, training, order)
+    return Parity(
+        name=path.name,
+        path=path,
+        sha256=sha256_of(path),
+        cell=model.cell,
+        recurrence=model.recurrence,
+        form=execution.form + (f", {execution.elementwise}" if execution.form == "fused" else ""),
+        forward=forward,
+        training=training,
+        order=order,
+    )
 
 
 def _examples(song: NDArray[np.float64], frame: int, seq: int) -> tuple[Tensor, Tensor]:
@@ -220,6 +247,53 @@ def _same_order(seen: list[NDArray[np.int64]], golden: NDArray[np.int64]) -> boo
     return [batch.tolist() for batch in seen] == [row[row >= 0].tolist() for row in golden]
 
 
+def write_parity(results: Sequence[Parity], path: Path, command: Sequence[str] = ()) -> None:
+    """Write ``parity.json``, which `longsong.audit.parity` reads: every error of every file, with its digest.
+
+    Parameters
+    ----------
+    results : sequence of Parity
+        One or more, all computed in one form.
+    path : Path
+        Where to.
+    command : sequence of str
+        The words of the command.
+
+    Raises
+    ------
+    RunError, SpaceError
+        As `longsong.files.write_json`.
+    """
+    files = [
+        {
+            "name": result.name,
+            "path": result.path.as_posix(),
+            "sha256": result.sha256,
+            "cell": result.cell,
+            "recurrence": result.recurrence,
+            "order": result.order,
+            "passes": result.passes,
+            # What is not finite has no number in JSON.
+            "tensors": {
+                name: error if np.isfinite(error) else None
+                for name, error in {**result.forward, **result.training}.items()
+            },
+        }
+        for result in results
+    ]
+    write_json(
+        path,
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "made_by": {"longsong": __version__, "torch": torch.__version__, "command": list(command)},
+            "form": results[0].form,
+            "tolerances": {"forward": FORWARD_TOLERANCE, "training": TRAINING_TOLERANCE},
+            "files": files,
+        },
+    )
+
+
 def format_parity(results: list[Parity], *, tensors: bool = False) -> str:
     """Give the errors as a table: one line a file, with the largest error of each kind and the verdict.
 
@@ -229,11 +303,10 @@ def format_parity(results: list[Parity], *, tensors: bool = False) -> str:
     tensors : bool
         Below it, one line for each tensor of each file.
     """
-    kinds = ["prediction", "cost", "gradient", "train cost", "step norm", "dev cost", "final"]
-    lines = [f"{'file':<22}" + "".join(f"{kind:>12}" for kind in kinds) + f"{'order':>8}  verdict"]
+    lines = [f"{'file':<22}" + "".join(f"{kind:>12}" for kind in KINDS) + f"{'order':>8}  verdict"]
     for result in results:
         errors = {**result.forward, **result.training}
-        largest = [max(error for name, error in errors.items() if name.startswith(kind)) for kind in kinds]
+        largest = [max(error for name, error in errors.items() if name.startswith(kind)) for kind in KINDS]
         lines.append(
             f"{result.name:<22}"
             + "".join(f"{error:>12.1e}" for error in largest)

@@ -8,9 +8,10 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from longsong.config import Switch
+from longsong.config import Elementwise, Switch
 from longsong.model import Network
 from longsong.model.fused import Products, Stepper
+from longsong.switches import deviations_of
 
 __all__ = [
     "AS_CODED",
@@ -24,14 +25,7 @@ __all__ = [
 
 SWITCHES: tuple[Switch, ...] = get_args(Switch)
 
-AS_CODED: dict[Switch, str] = {
-    "untrained": "D02: predict by a new network that has no recurrent layer, only the two linear maps",
-    "whole-sequences": "D03: write whole predicted sequences, not the last frame of each",
-    "upside-down": "D04: feed predictions back upside down, with their level expanded to that of all so far",
-    "stretch": "D13: stretch the sound so that its minimum and maximum are -3000 and 3000",
-    "drop-seq": "D14: run seq more iterations than are needed, and drop the first seq",
-    "train-seed": "D15: begin with example 400 of the train split",
-}
+AS_CODED: dict[str, str] = {one.name: f"{one.id}: {one.does}" for one in deviations_of("generating")}
 """What each does, in a line."""
 
 Predict = Callable[[Tensor], Tensor]
@@ -61,7 +55,7 @@ def iterations(predict: Predict, seed: Tensor, change: Callable[[Tensor], Tensor
         sequence = predicted if change is None else change(predicted)
 
 
-def recurrent(network: Network, parameters: Tensor, products: Products) -> Predict:
+def recurrent(network: Network, parameters: Tensor, products: Products, elementwise: Elementwise = "plain") -> Predict:
     """Predict with a network, from its initial state, step by step."""
     steppers: dict[int, Stepper] = {}
 
@@ -69,7 +63,7 @@ def recurrent(network: Network, parameters: Tensor, products: Products) -> Predi
         # Over the mini-batch (D01) all positions are one step.
         rows = 1 if network.config.recurrence == "time" else len(sequence)
         if rows not in steppers:
-            steppers[rows] = Stepper(network, parameters, rows, rows, products=products)
+            steppers[rows] = Stepper(network, parameters, rows, rows, products=products, elementwise=elementwise)
         stepper = steppers[rows]
         stepper.begin()
         h = sequence.new_empty(len(sequence), stepper.top.shape[1])
@@ -107,9 +101,9 @@ class UpsideDown:
 
 
 def stretched(samples: Tensor, low: float, high: float) -> Tensor:
-    """Map the range of all samples to [low, high] (D13); a constant to the middle, what is not finite to NaN."""
+    """Map the range of all samples to [low, high] (D13); a constant to the middle."""
     least, most = torch.aminmax(samples)
     spread = most - least
-    if spread == 0:
+    if not spread > 0:
         return torch.full_like(samples, (low + high) / 2)
     return low + (high - low) * (samples - least) / spread

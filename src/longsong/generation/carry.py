@@ -9,11 +9,13 @@ from torch import Tensor
 from longsong.config import Elementwise
 from longsong.generation.captured import Repeated
 from longsong.generation.guards import Guard
-from longsong.generation.kept import ITERATIONS
+from longsong.generation.kept import iterations_together
 from longsong.model import Network
 from longsong.model.fused import Products, Stepper
 
 __all__ = ["generate_carry"]
+
+_BETWEEN_REPORTS = 1024  # steps of a seed
 
 
 def generate_carry(
@@ -41,13 +43,21 @@ def generate_carry(
     many, seq, _ = seeds.shape
     products = products or Products()
     stepper = Stepper(network, parameters, many, many, products=products, elementwise=elementwise, guard=guard)
-    h = stepper.top.new_empty(ITERATIONS, many, stepper.top.shape[1])
+    together = iterations_together(network.frame)
+    h = stepper.top.new_empty(together, many, stepper.top.shape[1])
+
+    def tell(steps: int) -> None:
+        if on_frames is not None:
+            on_frames(frames * steps / (seq + frames))
+
     with products.active():
         for t in range(seq):
             stepper.feed(seeds[:, t], 0)
             stepper.advance(many, 0)
+            if t % _BETWEEN_REPORTS == _BETWEEN_REPORTS - 1:
+                tell(t + 1)
 
-    def steps(some: int = ITERATIONS) -> None:
+    def steps(some: int = together) -> None:
         """Keep what predicts the next frames, each of which is then fed back."""
         with products.active():
             for kept in h[:some]:
@@ -56,14 +66,13 @@ def generate_carry(
                 stepper.advance(many, 0)
 
     repeated = Repeated(steps, h.device)
-    for made in range(0, frames, ITERATIONS):
-        some = min(ITERATIONS, frames - made)
-        if some == ITERATIONS:
+    for made in range(0, frames, together):
+        some = min(together, frames - made)
+        if some == together:
             repeated()
         else:
             steps(some)
-        if on_frames is not None:
-            on_frames(made + some)
+        tell(seq + made + some)
         with products.active():
             done = stepper.decode(h[:some])
         yield done

@@ -17,16 +17,18 @@ _WITHIN = 4.0
 
 
 def clip(low: float, high: float) -> Guard:
-    """Keep samples within the range that the song has, in normalised numbers."""
+    """Keep samples within the range that the song has, in normalised numbers; what is not finite becomes NaN."""
 
     def guard(frames: Tensor) -> None:
-        frames.clamp_(low, high)
+        frames.masked_fill_(~frames.isfinite(), torch.nan).clamp_(low, high)
 
     return guard
 
 
 def hold_level(seeds: Tensor, zero: float) -> Guard:
     """Keep the level of each frame within 12 decibels of its seed's; a frame that is all silence stays so.
+
+    A frame that is not finite becomes NaN: it has no level to hold.
 
     Parameters
     ----------
@@ -39,9 +41,12 @@ def hold_level(seeds: Tensor, zero: float) -> Guard:
 
     def guard(frames: Tensor) -> None:
         about = frames.sub_(zero).view(-1, len(target), frames.shape[-1])
-        level = about.square().mean(2).sqrt()
+        # Of numbers of at most 1, since squares of very large ones are not finite where the numbers still are.
+        peak = about.abs().amax(2)
+        shares = about / peak.clamp_min(torch.finfo(peak.dtype).tiny)[..., None]
+        level = peak * shares.square().mean(2).sqrt()
         wanted = torch.maximum(torch.minimum(level, target * _WITHIN), target / _WITHIN)
-        about.mul_(torch.where(level > 0, wanted / level, 1.0)[..., None])
+        about.mul_(torch.where(level == 0, 1.0, wanted / level)[..., None])
         frames.add_(zero)
 
     return guard

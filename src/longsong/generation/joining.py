@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Crossfade", "Joining", "LastFrame", "continued"]
+__all__ = ["Crossfade", "Joining", "LastFrame", "continued", "whitening_of"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -16,6 +16,9 @@ _ORDER = 32
 
 _HEARD = 1024
 """Samples of the sound so far that the linear prediction is fitted to."""
+
+_FITTED_FOR = 256
+"""Samples that a linear prediction is good for: a fit takes twenty times as long as what is done with it."""
 
 _NOTHING_LEFT = 1e-10
 """Share of a sound's energy from which on what is left of it is rounding."""
@@ -49,35 +52,63 @@ class Crossfade:
     """
 
     def __init__(self) -> None:
-        self._heard: list[Floats] | None = None
+        self._sounds: list[_Heard] | None = None
 
     def join(self, frames: Floats) -> Floats:
         """Give the blended frames; see `Joining`."""
         joined = np.array(frames, dtype=np.float64)
-        if self._heard is None:
-            self._heard = [sound[0] for sound in joined]
-            begun = 1
-        else:
-            begun = 0
+        begun = 0
+        if self._sounds is None:
+            self._sounds, begun = [_Heard(sound[0]) for sound in joined], 1
         overlap = min(joined.shape[2], _OVERLAP)
         rising = np.square(np.sin(np.pi / 2 * np.arange(1, overlap + 1) / (overlap + 1)))
-        for number, sound in enumerate(joined):
-            heard = self._heard[number]
+        for heard, sound in zip(self._sounds, joined, strict=True):
             for frame in sound[begun:]:
-                onward = continued(heard, overlap)
+                onward = heard.continued(overlap)
                 frame[:overlap] = onward + rising * (frame[:overlap] - onward)
-                heard = np.concatenate([heard, frame])[-_HEARD:]
-            self._heard[number] = heard
+                heard.add(frame)
         return joined.astype(frames.dtype)
 
 
-def continued(heard: Floats, samples: int) -> Floats:
+class _Heard:
+    """The last samples of a sound, and how they go on.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,)
+        The first ones.
+    """
+
+    def __init__(self, samples: Floats) -> None:
+        self._samples, self._since_fit = samples[-_HEARD:], _FITTED_FOR
+        self._whitening: Floats = np.ones(1)
+
+    def add(self, samples: Floats) -> None:
+        """Take the next samples, shape (n,)."""
+        self._samples = np.concatenate([self._samples, samples])[-_HEARD:]
+        self._since_fit += len(samples)
+
+    def continued(self, samples: int) -> Floats:
+        """Continue the sound by so many samples, shape (samples,), with a linear prediction that was fitted lately."""
+        if self._since_fit >= _FITTED_FOR:
+            self._whitening, self._since_fit = whitening_of(self._samples), 0
+        return continued(self._samples, self._whitening, samples)
+
+
+def whitening_of(heard: Floats) -> Floats:
+    """Fit a linear prediction to a sound about its mean; gives what is left of it as a filter, ``[1, ...]``."""
+    return _burg(heard - heard.mean(), min(_ORDER, len(heard) // 3))
+
+
+def continued(heard: Floats, whitening: Floats, samples: int) -> Floats:
     """Continue a sound by linear prediction; what is continued does not grow.
 
     Parameters
     ----------
     heard : ndarray, shape (n,)
         The sound so far; its mean goes on as it is.
+    whitening : ndarray, shape (order + 1,)
+        As of `whitening_of`; of an order below n.
     samples : int
         How many to add.
 
@@ -87,12 +118,10 @@ def continued(heard: Floats, samples: int) -> Floats:
     """
     from scipy.signal import lfilter, lfiltic
 
-    mean = float(heard.mean())
-    around = heard - mean
-    whitening = _burg(around, min(_ORDER, len(heard) // 3))
     if len(whitening) == 1:
         return np.full(samples, heard[-1], dtype=np.float64)
-    state = lfiltic([1.0], whitening, around[: -len(whitening) : -1])
+    mean = float(heard.mean())
+    state = lfiltic([1.0], whitening, (heard[: -len(whitening) : -1] - mean))
     onward, _ = lfilter([1.0], whitening, np.zeros(samples), zi=state)
     return np.asarray(mean + onward)
 

@@ -6,10 +6,17 @@ from torch import Tensor
 
 from longsong.model.fused import Stepper
 
-__all__ = ["ITERATIONS", "Kept"]
+__all__ = ["Kept", "iterations_together"]
 
-ITERATIONS = 64
-"""Iterations that become frames together: fewer are more work, more would be heard later."""
+_ITERATIONS, _SAMPLES = 64, 1 << 14
+
+
+def iterations_together(frame: int) -> int:
+    """Give how many iterations become frames together: fewer are more work, more would be heard later.
+
+    Those of frames of so many samples: 64, but not more than a second of sound at 16 kHz, or one.
+    """
+    return max(1, min(_ITERATIONS, _SAMPLES // frame))
 
 
 class Kept:
@@ -23,7 +30,7 @@ class Kept:
     """
 
     def __init__(self, stepper: Stepper, seeds: int) -> None:
-        self._h = stepper.top.new_empty(ITERATIONS, seeds, stepper.top.shape[1])
+        self._h = stepper.top.new_empty(iterations_together(stepper.network.frame), seeds, stepper.top.shape[1])
         self._stepper, self._some = stepper, 0
 
     def keep(self, h: Tensor) -> None:
@@ -33,7 +40,7 @@ class Kept:
 
     def give(self, *, rest: bool) -> Tensor | None:
         """Give the frames of what is kept, shape (some, seeds, frame), once it is enough; `rest` however few."""
-        if not self._some or (self._some < ITERATIONS and not rest):
+        if not self._some or (self._some < len(self._h) and not rest):
             return None
         some, self._some = self._some, 0
         return self._stepper.decode(self._h[:some])

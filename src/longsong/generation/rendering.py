@@ -27,6 +27,8 @@ class Level:
     minimum, maximum : int
     clipped_samples : int
         How many lay outside of int16 before they were clipped to it.
+    clipped_from : float or None
+        The second of the first of them.
     """
 
     rms: float
@@ -34,6 +36,7 @@ class Level:
     minimum: int
     maximum: int
     clipped_samples: int
+    clipped_from: float | None
 
     def to_json(self) -> dict[str, Any]:
         """Give the level as plain JSON values."""
@@ -41,14 +44,19 @@ class Level:
 
     def notes(self) -> list[str]:
         """Say in plain sentences what is wrong with the level, if anything."""
-        notes = []
-        if self.minimum == self.maximum:
-            notes.append(f"The sound is constant: every sample is {self.minimum}.")
-        elif self.rms < _SILENT_RMS:
-            notes.append(f"The sound is silent: its RMS is {self.rms:.2g} of 32,768.")
+        notes = [] if self.dead is None else [self.dead]
         if self.clipped_samples:
-            notes.append(f"{self.clipped_samples:,} samples were beyond int16 and clipped.")
+            notes.append(f"{self.clipped_samples:,} samples, from second {self.clipped_from:.2f} on, were clipped.")
         return notes
+
+    @property
+    def dead(self) -> str | None:
+        """Says that there is no sound at all; None where there is."""
+        if self.minimum == self.maximum:
+            return f"The sound is constant: every sample is {self.minimum}."
+        if self.rms < _SILENT_RMS:
+            return f"The sound is silent: its RMS is {self.rms:.2g} of 32,768."
+        return None
 
 
 class Renderer:
@@ -63,7 +71,7 @@ class Renderer:
     scale, offset : float
         Of the normalisation, ``x * scale + offset``.
     sample_rate : int
-        In Hz; for the message alone.
+        In Hz; to say when.
 
     Attributes
     ----------
@@ -75,6 +83,7 @@ class Renderer:
         self.done = 0
         self._samples, self._scale, self._offset, self._rate = samples, scale, offset, sample_rate
         self._squares, self._clipped = 0.0, 0
+        self._clipped_from: float | None = None
         self._low, self._high = int(_BOUNDS.max), int(_BOUNDS.min)
 
     def render(self, frames: NDArray[np.floating[Any]]) -> NDArray[np.int16]:
@@ -95,11 +104,14 @@ class Renderer:
         if not finite.all():
             second = (self.done + int(np.argmin(finite))) / self._rate
             raise NotFiniteError(
-                f"what was generated is not finite from second {second:.3f} on; nothing was written. Train with a "
+                f"what is generated is not finite from second {second:.3f} on, and no file is kept of it. Train with a "
                 "smaller --learning-rate, or generate with --parameters best"
             )
         flat = np.rint((flat - self._offset) / self._scale)
-        self._clipped += int(np.count_nonzero((flat < _BOUNDS.min) | (flat > _BOUNDS.max)))
+        clipped = (flat < _BOUNDS.min) | (flat > _BOUNDS.max)
+        if self._clipped_from is None and clipped.any():
+            self._clipped_from = (self.done + int(np.argmax(clipped))) / self._rate
+        self._clipped += int(np.count_nonzero(clipped))
         rendered = np.clip(flat, _BOUNDS.min, _BOUNDS.max).astype(np.int16)
         if len(rendered):
             self._low, self._high = min(self._low, int(rendered.min())), max(self._high, int(rendered.max()))
@@ -111,7 +123,7 @@ class Renderer:
     def level(self) -> Level:
         """The level of all samples so far, of which there must be one."""
         rms = math.sqrt(self._squares / self.done)
-        return Level(rms, max(-self._low, self._high), self._low, self._high, self._clipped)
+        return Level(rms, max(-self._low, self._high), self._low, self._high, self._clipped, self._clipped_from)
 
 
 def render(

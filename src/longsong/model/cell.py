@@ -24,6 +24,9 @@ class RecurrentCell(Protocol):
     def shapes(self) -> Shapes:
         """Give the names and shapes of the parameters; weights are (inputs, outputs)."""
 
+    def keep_more(self, p: Parameters, bias: float) -> None:
+        """Have new parameters begin with a bias of the gates towards keeping the state; changes `p`."""
+
     def fork(self, p: Parameters, e: Tensor) -> State:
         """Compute the part of the steps that needs no state, for all steps at once.
 

@@ -43,6 +43,10 @@ class GRUCell:
             f"gru{n}.initial_state": (hidden,),
         }
 
+    def keep_more(self, p: Parameters, bias: float) -> None:
+        """Take `bias` from the update gate's: ``u`` near 0 keeps the state."""
+        p[f"fork{self.layer}/fork_gates{self.layer}.b"][: self.hidden] -= bias
+
     def fork(self, p: Parameters, e: Tensor) -> State:
         """Give ``l`` (..., hidden) and ``g`` (..., 2 hidden) of inputs (..., hidden)."""
         n = self.layer

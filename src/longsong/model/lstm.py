@@ -17,7 +17,8 @@ class LSTMCell:
     """The peephole LSTM of Gers et al. (2002), as Blocks 0.2.0 computes it (FACTS section 4).
 
     Columns of the products: in, forget, cell, out. The in and forget gates look at the old cell,
-    the out gate at the new one. There is no extra forget bias (D06).
+    the out gate at the new one. There is no extra forget bias
+    (D06), unless it is asked for.
 
     Attributes
     ----------
@@ -43,6 +44,10 @@ class LSTMCell:
             f"lstm{n}.initial_state": (hidden,),
             f"lstm{n}.initial_cells": (hidden,),
         }
+
+    def keep_more(self, p: Parameters, bias: float) -> None:
+        """Add `bias` to the forget gate's: ``f`` near 1 keeps the cell (Gers et al. 2000)."""
+        p[f"linear{self.layer}.b"][self.hidden : 2 * self.hidden] += bias
 
     def fork(self, p: Parameters, e: Tensor) -> State:
         """Give the input's part of all four columns, shape (..., 4 hidden)."""

@@ -72,7 +72,8 @@ class Network:
 
         Drawn in float64 on the CPU, so that a seed gives the same ones on every device and in
         every precision (rounded). Weights are what is no bias and no initial state: peepholes
-        too. The two halves of a GRU's `state_to_gates` are drawn one after the other.
+        too. The two halves of a GRU's `state_to_gates` are drawn one after the other. Biases of gates
+        that are asked for come on top, and change nothing that is drawn.
 
         Returns
         -------
@@ -87,6 +88,14 @@ class Network:
             halves = 2 if name.endswith(".state_to_gates") else 1
             for half in parameter.chunk(halves, dim=-1):
                 half.copy_(torch.from_numpy(generator.uniform(-width, width, tuple(half.shape))))
+        if self.config.forget_bias:
+            for cell in self.cells:
+                cell.keep_more(self.named(flat), self.config.forget_bias)
+        if self.config.named_forget_bias:
+            # Of 2016, and of no effect (D06): layers are called gru0 and gru1, and have no bias of their own.
+            for name, parameter in self.named(flat).items():
+                if name in ("gru.b", "lstm.b"):
+                    parameter += self.config.named_forget_bias
         return flat
 
     def encode(self, p: Parameters, x: Tensor) -> Tensor:

@@ -39,6 +39,9 @@ class RNNCell:
             f"rnn{n}.initial_state": (hidden,),
         }
 
+    def keep_more(self, p: Parameters, bias: float) -> None:
+        """Do nothing: it has no gate (`longsong.config.ModelConfig` refuses it)."""
+
     def fork(self, p: Parameters, e: Tensor) -> State:
         """Give ``l``, shape (..., hidden), of inputs (..., hidden)."""
         return (e @ p[f"linear{self.layer}.W"] + p[f"linear{self.layer}.b"],)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from longsong.audit.run import Run
 from longsong.errors import RunError
+from longsong.report.figure import Figure
 from longsong.report.plots import cost_curves
+from longsong.report.prediction_figures import figures_of_prediction
+from longsong.report.sound_figures import figures_of_sound, heard_first
 from longsong.units import human_time
 
 __all__ = ["RunView", "view_run"]
@@ -34,6 +36,8 @@ class RunView:
         Its best dev cost, and that over the cost of predicting the mean; None without a dev example.
     numbers : list of (str, str)
         Names and values, for people.
+    sound_figures, prediction_figures : list of Figure
+        Of its sound, each beside the song's own; and of how far it predicts the song.
     notes : list of str
         What is wrong with the sound, if anything.
     problem : str
@@ -56,6 +60,8 @@ class RunView:
     dev_cost: float | None
     ratio: float | None
     numbers: list[tuple[str, str]]
+    sound_figures: list[Figure]
+    prediction_figures: list[Figure]
     notes: list[str]
     problem: str
     command: str
@@ -76,6 +82,7 @@ def view_run(run: Run) -> RunView:
     except (RunError, IndexError) as error:
         problem = str(error) or "there is no update in its metrics"
     notes, audio, sound = _sound(run)
+    sound_figures, prediction_figures, problems = _figures(run)
     ratio = best / baseline if best is not None and baseline > 0 else None
     return RunView(
         train_cost=run.summary["last_train_cost"],
@@ -91,8 +98,10 @@ def view_run(run: Run) -> RunView:
         described=described,
         dev_cost=best,
         ratio=ratio,
-        numbers=[*_numbers(run, ratio), *sound],
-        notes=notes,
+        numbers=[*_numbers(run, ratio), *sound, *heard_first(sound_figures)],
+        sound_figures=sound_figures,
+        prediction_figures=prediction_figures,
+        notes=[*notes, *(problem for problem in problems if problem not in notes)],
         problem=problem,
         command=" ".join(str(word) for word in run.of("made_by.command")),
     )
@@ -132,23 +141,20 @@ def _sound(run: Run) -> tuple[list[str], str | None, list[tuple[str, str]]]:
         ("sound", f"{wav.seconds:g} s, mode {record['mode']}"),
         ("seed", source),
         ("level of 32,768", f"RMS {record['rms']:,.0f}, peak {record['peak']:,.0f}"),
-        *_figures(record.get("sound") or {}),
     ]
     return [str(note) for note in record["notes"]], f"../{run.name}/generated.wav", numbers
 
 
-def _figures(sound: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give what is heard of a sound first, of the figures that `longsong.audit.sound` has of it."""
-    borders, spectrum, copying = (sound.get(key) or {} for key in ("borders", "spectrum", "copying"))
-    if (ratio := borders.get("step_ratio")) is not None:
-        yield "steps at borders over inside", f"{ratio:.2f}"
-    if (distance := spectrum.get("log_spectral_distance_of_shapes")) is not None:
-        yield "spectrum off the song's", f"{distance:.1f} dB"
-    references = spectrum.get("frechet_references") or {}
-    if (distance := spectrum.get("frechet_log_mel")) is not None:
-        floor = references.get("floor")
-        beside = "" if floor is None else f" (dev split: {floor:.1f})"
-        yield "log-mel Fréchet distance", f"{distance:.1f} dB{beside}"
-    highest = copying.get("highest") or {}
-    if (correlation := highest.get("correlation")) is not None:
-        yield "most like the song", f"{abs(correlation):.2f}, at second {highest['song_second']:,.1f}"
+def _figures(run: Run) -> tuple[list[Figure], list[Figure], list[str]]:
+    """Give the figures of a run's sound and of its predictions, and what could not be read of them."""
+    problems: list[str] = []
+
+    def told(describe: Callable[[], list[Figure]]) -> list[Figure]:
+        try:
+            return describe()
+        except RunError as error:
+            problems.append(str(error))
+            return []
+
+    sound = told(lambda: figures_of_sound(run.generated.get("sound") or {})) if run.has_sound else []
+    return sound, told(lambda: figures_of_prediction(run.summary.get("prediction") or {})), problems

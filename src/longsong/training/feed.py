@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from longsong.training.passes import PassWindows
 from streams import DataStream, Normaliser, Transformer, Windows
 
 __all__ = ["StreamDataset", "TorchBatches", "torch_batches"]
@@ -80,7 +81,9 @@ class TorchBatches:
         if budget is None:
             budget = torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 0
         self._windows, self.route = windows, "shared"
-        if len(windows) and 2 * _length(windows) <= budget:
+        # Examples of several passes do not lie at even distances, as one view of the samples would have them.
+        even = not isinstance(windows, PassWindows)
+        if len(windows) and even and 2 * _length(windows) <= budget:
             self.route, self._resident = "resident", _Resident(windows, device)
         elif device.type == "cuda":
             self.route, self._copies = "pinned", torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

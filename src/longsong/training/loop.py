@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +52,7 @@ def train(
     quiet: bool = False,
     label: str = "training",
     profile: bool = False,
+    on_epoch: Callable[[int], object] | None = None,
 ) -> Path:
     """Train a run, or go on with it where it stopped; nothing is done where it is complete.
 
@@ -68,6 +69,8 @@ def train(
     profile : bool
         Print to standard error where the time of the updates went, once they are made or interrupted. The numbers
         of the run stay the same.
+    on_epoch : callable, optional
+        Called after each epoch with the number of those that are complete, once its checkpoint is on the disk.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def train(
         if new:
             record.write(run)
         seen = UpdateProfile() if profile else None
-        training = _Training(run, record, splits, network, plan, seen, quiet=quiet, label=label)
+        training = _Training(run, record, splits, network, plan, seen, on_epoch, quiet=quiet, label=label)
         fetching.progress = training.progress
         try:
             training.complete()
@@ -140,11 +143,12 @@ class _Training:
         network: Network,
         plan: Plan,
         profile: UpdateProfile | None,
+        on_epoch: Callable[[int], object] | None,
         *,
         quiet: bool,
         label: str,
     ) -> None:
-        self.profile = profile
+        self.profile, self.on_epoch = profile, on_epoch
         self.run, self.record, self.splits, self.network, self.plan = run, record, splits, network, plan
         self.device = find_device(record.execution.device)
         self.dtype = DTYPES[record.execution.precision]
@@ -267,6 +271,9 @@ class _Training:
             raise NotFiniteError(f"the learning rate is {self.optimiser.learning_rate}")
         at.epoch += 1
         self._save(best=self._evaluate())
+        if self.on_epoch is not None:
+            self.saver.wait()
+            self.on_epoch(at.epoch)
         if at.epoch < record.training.epochs:
             self._stop_if_interrupted()
 

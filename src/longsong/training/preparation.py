@@ -126,13 +126,18 @@ def initial_parameters(record: RunRecord, network: Network) -> Tensor:
     Raises
     ------
     ConfigError
-        The other run is of another shape.
+        The other run is of another shape, or there is a bias to begin with that its parameters would not have.
     RunError
         There is no such run, or its parameters are cut short or altered.
     """
     source = record.training.start_from
     if source is None:
         return network.initial_parameters(record.training.seed)
+    if record.model.forget_bias:
+        raise ConfigError(
+            f"forget-bias is {record.model.forget_bias:g}, which new parameters begin with, and these are to be those "
+            f"of {source}; give one of the two"
+        )
     other = read_record(Path(source))
     if (other.model.cell, other.model.hidden, other.model.layers, other.data.frame) != (
         record.model.cell,
@@ -156,13 +161,14 @@ def starting_point(run: Path, record: RunRecord, splits: Splits, network: Networ
     CheckpointError
         It is of another song, cut short or altered.
     """
+    training = record.training
     latest = load_latest(run / "checkpoints", network)
     if latest is None:
         return Checkpoint(
             song_digest=splits.song.digest,
             parameters=initial_parameters(record, network),
             mean_square=torch.zeros(network.size, dtype=torch.float64),
-            learning_rate=record.training.learning_rate,
+            learning_rate=training.learning_rate,
             starts=0,
         )
     if latest.song_digest != splits.song.digest:
@@ -171,4 +177,7 @@ def starting_point(run: Path, record: RunRecord, splits: Splits, network: Networ
             f"{run} holds a checkpoint of another song ({latest.song_digest[:12]}…, not {here}); give that "
             "song's shards or another --out"
         )
+    if training.bare_resume:
+        latest.mean_square = torch.zeros_like(latest.mean_square)
+        latest.learning_rate = training.learning_rate
     return latest

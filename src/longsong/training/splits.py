@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ import numpy as np
 import streams
 from longsong.config import CacheConfig, DataConfig
 from longsong.errors import ConfigError
+from longsong.training.passes import PassWindows, split_passes
 from longsong.units import human_seconds
 
 __all__ = ["DEV_SEED", "Splits", "mini_batch_bytes", "prefetched"]
@@ -90,8 +91,9 @@ class Splits:
         elif samples > len(song):
             raise ConfigError(f"train-samples is {samples:,}, and {song.where} has {len(song):,}; give fewer")
         shape: dict[str, Any] = {"frame": data.frame, "seq": data.seq, "normalise": data.normalise}
-        train = streams.Windows(song, **shape, stop=samples)
-        dev = streams.Windows(song, **shape, start=samples)
+        train, dev = streams.Windows(song, **shape, stop=samples), streams.Windows(song, **shape, start=samples)
+        if data.example_shift is not None:
+            train, dev = split_passes(song, data, samples)
         if len(train) < 1:
             needed, rate = data.frame * data.seq, song.sample_rate
             raise ConfigError(
@@ -99,8 +101,9 @@ class Splits:
                 f"split, and {song.where} has {samples:,} there ({human_seconds(samples / rate)}); take a longer song, "
                 "a smaller --frame or a shorter --seq"
             )
-        full = DataConfig(**(data.to_json() | {"train_samples": samples}))
-        return cls(song, full, train, dev)
+        if data.mean_shift:
+            train.normaliser = dev.normaliser = _shifted(train.normaliser, song.statistics.mean)
+        return cls(song, replace(data, train_samples=samples), train, dev)
 
     def train_stream(self, seed: int) -> streams.DataStream:
         """Give the shuffled stream of the train split."""
@@ -140,10 +143,9 @@ class Splits:
         example.
         """
         normaliser = self.train.normaliser
-        mean = normaliser.scale * _moments(self.song, 0, self.data.train_samples or 0)[0] + normaliser.offset
-        windows = self.dev if len(self.dev) else self.train
-        start = windows.start + windows.frame
-        first, second = _moments(self.song, start, start + len(windows) * windows.hop)
+        of_train = [(0, self.data.train_samples or 0)]
+        mean = normaliser.scale * _moments(self.song, of_train)[0] + normaliser.offset
+        first, second = _moments(self.song, _target_runs(self.dev if len(self.dev) else self.train))
         # E[(a x + b)^2] from the integer moments of x.
         a, b = normaliser.scale, normaliser.offset
         zero = a * a * second + 2 * a * b * first + b * b
@@ -178,11 +180,26 @@ def _name_of(where: str) -> str:
     return Path(urlsplit(where).path).resolve().name
 
 
-def _moments(song: streams.Song, start: int, stop: int) -> tuple[float, float]:
-    """Give the mean of the samples and of their squares, exactly summed, in bounded memory."""
-    total = squares = 0
-    for block in range(start, stop, 1 << 20):
-        samples = song[block : min(block + (1 << 20), stop)].astype(np.int64)
-        total += int(samples.sum())
-        squares += int((samples * samples).sum())
-    return total / (stop - start), squares / (stop - start)
+def _shifted(normaliser: streams.Normaliser, mean: float) -> streams.Normaliser:
+    """Give ``2 (x - mean - min) / (max - min) - 1`` for ``2 (x - min) / (max - min) - 1`` (D12)."""
+    return streams.Normaliser(normaliser.scale, normaliser.offset - normaliser.scale * mean)
+
+
+def _target_runs(windows: streams.Windows) -> list[tuple[int, int]]:
+    """Give the runs of samples [start, stop) that the targets of all examples are."""
+    if isinstance(windows, PassWindows):
+        return windows.target_runs()
+    start = windows.start + windows.frame
+    return [(start, start + len(windows) * windows.hop)]
+
+
+def _moments(song: streams.Song, runs: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    """Give the mean of the samples in some runs and of their squares, exactly summed, in bounded memory."""
+    total = squares = count = 0
+    for start, stop in runs:
+        for block in range(start, stop, 1 << 20):
+            samples = song[block : min(block + (1 << 20), stop)].astype(np.int64)
+            total += int(samples.sum())
+            squares += int((samples * samples).sum())
+        count += stop - start
+    return total / count, squares / count

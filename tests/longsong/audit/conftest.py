@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from remembered import computed_once
 from run_folders import Spec, comparison, copy, write_grid, write_run, write_song
 
 from longsong.audit import Audit, audit
 from longsong.reported import FRAMES, SEQUENCES
 
 SMALL = (Spec(40, 50), Spec(50, 50, hidden=256))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _computed_once() -> Iterator[None]:
+    """Most folders differ from each other in one file."""
+    with computed_once():
+        yield
 
 
 @pytest.fixture(scope="session")

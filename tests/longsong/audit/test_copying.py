@@ -191,6 +191,29 @@ def test_places_do_not_depend_on_how_many_rows_are_compared_at_once(
     assert set(before[:20]) <= set(after)
 
 
+def test_places_are_ranked_by_the_correlation_of_their_patterns(pattern: Pattern) -> None:
+    """Against numpy's, the mean of each band removed; a band that never changes counts for nothing."""
+    rows = pattern.rows[:400].astype(np.float64)
+    rows[:, 3] = 0.1
+    constant = Pattern(ANALYSIS, rows.astype(np.float16))
+    window = SONG[200_000 : 200_000 + RATE]
+    query = pattern_of(window).rows.astype(np.float64)
+    length = len(query)
+    runs = [constant.rows[at : at + length].astype(np.float64) for at in range(401 - length)]
+    query, *runs = (part - part.mean(0) for part in (query, *runs))
+    scores = np.array([(query * run).sum() / np.linalg.norm(query) / np.linalg.norm(run) for run in runs])
+    (places,) = likely_places([window], constant)
+    assert places[0] == scores.argmax() * pattern.step
+    found = scores[places // pattern.step]
+    assert (np.diff(found) < 1e-5).all()
+
+
+def test_a_song_that_stands_still_is_like_nothing() -> None:
+    still = Pattern(ANALYSIS, np.full((300, PATTERN_BANDS), 0.3, np.float16))
+    (places,) = likely_places([SONG[200_000 : 200_000 + RATE]], still)
+    assert len(places) <= 1  # all are as good, or as bad
+
+
 def test_no_windows_have_no_places(pattern: Pattern) -> None:
     assert likely_places([], pattern) == []
     assert [len(places) for places in likely_places([white(900, 200)], pattern)] == [0]

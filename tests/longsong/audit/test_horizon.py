@@ -40,6 +40,31 @@ def test_predictions_that_are_better_to_the_end_or_never() -> None:
     assert horizon_figures(free, targets, targets, 100)["useful_seconds"] == 0.05
 
 
+def test_what_explodes_is_told_with_the_second_and_left_out() -> None:
+    targets = np.ones((5, 3, 4), np.float32)
+    free, forced = targets.copy(), targets.copy()
+    free[3:] = [np.float32("inf")]
+    free[4, 0, 0] = np.nan
+    found = horizon_figures(free, forced, targets, 100)
+    assert found["exploded_seconds"] == pytest.approx(0.16)  # the fourth frame ends there
+    assert found["free"] == found["forced"] == [0, 0, 0]
+    assert found["useful_seconds"] == pytest.approx(0.12)
+    assert horizon_figures(targets, forced, targets, 100)["exploded_seconds"] is None
+    # Teacher forcing may too, and a number whose square is none is as good as infinite.
+    forced[1, 2, 3] = 1e30
+    assert len(horizon_figures(free, forced, targets, 100)["free"]) == 1
+    json.dumps(horizon_figures(free, forced, targets, 100), allow_nan=False)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_what_is_not_finite_at_once_has_no_costs(rows: int) -> None:
+    targets = np.ones((5, rows, 4))
+    found = horizon_figures(targets * np.nan, targets, targets, 100)
+    assert found["free"] == found["forced"] == found["zero"] == found["seconds"] == []
+    assert (found["useful_seconds"], found["exploded_seconds"]) == (0, 0.04)
+    json.dumps(found, allow_nan=False)
+
+
 @given(st.integers(1, 5), st.integers(1, 6), st.integers(1, 7), st.integers(0, 1000))
 def test_the_mean_over_horizons_is_the_cost_of_all(horizons: int, rows: int, frame: int, seed: int) -> None:
     a, b = np.random.default_rng(seed).normal(size=(2, horizons, rows, frame))
@@ -69,6 +94,8 @@ def test_what_cannot_be_is_refused() -> None:
         cost_by_horizon(np.zeros((2, 0, 4)), np.zeros((2, 0, 4)))
     with pytest.raises(ConfigError, match="sample-rate"):
         horizon_figures(*np.zeros((3, 1, 1, 1)), 0)
+    with pytest.raises(ConfigError, match="shape"):
+        horizon_figures(np.zeros((2, 3, 4)), np.zeros((2, 3, 5)), np.zeros((2, 3, 4)), 100)
     broken = np.zeros((3, 1, 2))
     broken[1] = np.inf
     with pytest.raises(NotFiniteError, match="horizon 2"):

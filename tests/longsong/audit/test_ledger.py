@@ -39,13 +39,30 @@ def test_audit_as_json(honest_audit: Audit, honest: Path, tmp_path: Path) -> Non
     write_audit(honest_audit, tmp_path / "audit.json")
     held = read_json(tmp_path / "audit.json", "longsong.audit", 1)
     assert [row["id"] for row in held["rows"]] == [row.id for row in honest_audit.rows]
-    assert sum(held["counts"].values()) == len(held["rows"]) == 31
+    assert sum(held["counts"].values()) == len(held["rows"]) == 37
     assert held["runs"] == {"complete": 2, "unfinished": 0}
     for row in held["rows"]:
         assert row["text"]
         for file in row["files"]:
             path = Path(file["path"]) if Path(file["path"]).is_absolute() else honest / file["path"]
             assert sha256_of(path) == file["sha256"]
+
+
+def test_honest_runs_bear_the_claims_out(honest_audit: Audit) -> None:
+    verdicts = {row.id: row.verdict.value for row in honest_audit.rows}
+    without = {id for id, verdict in verdicts.items() if verdict == "no evidence yet"}
+    assert without == {"P03", "P04", "P08", "P09"}
+    assert verdicts["P16"] == "cannot be"
+    assert {id for id, verdict in verdicts.items() if verdict == "differs"} == {"P17"} | {
+        f"D{n:02}" for n in range(1, 16) if n not in (6, 7)
+    }
+
+
+def test_by_how_much_a_row_differs_is_said_and_written(honest_audit: Audit) -> None:
+    for row in honest_audit.rows:
+        assert bool(row.by) == (row.verdict is Verdict.DIFFERS), row.id
+    assert honest_audit.to_json()["rows"][16]["by"] == honest_audit.row("P17").by
+    assert f"By: {honest_audit.row('D09').by}." in format_audit(honest_audit, width=200)
 
 
 def test_same_runs_same_audit(honest: Path, honest_audit: Audit) -> None:
@@ -94,7 +111,7 @@ def test_file_that_cannot_be_read_is_named(name: str, fault: str, runs: Path) ->
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        ("metrics.jsonl", {"P06", "P07", "P11"}),
+        ("metrics.jsonl", {"P06", "P07", "P11", "P20"}),
         ("generated.json", {"P12", "P13", "P14", "P15"}),
         ("generated.wav", {"P12", "P13", "P14", "P15"}),
         ("checkpoints/best.safetensors", {"P02", "P05", "P10"}),
@@ -201,7 +218,13 @@ def test_a_real_run_agrees_with_the_audits_own_numbers(song: Path, tmp_path: Pat
     found = audit(runs)
     assert found.problems == ()
     reproduced = {row.id for row in found.rows if row.verdict is Verdict.REPRODUCED}
-    assert reproduced == {"P01", "P02", "P05", "P11", "P12", "P13", "P14", "P15", "D01", "D06", "D07"}
+    assert reproduced == {
+        "P01", "P02", "P05", "P11", "P12", "P13", "P14", "P15", "P18", "P19", "P20", "P22", "D01", "D06", "D07",
+    }  # fmt: skip
+    assert found.row("P20").numbers["runs_computed_again"] == 3
+    assert found.row("P20").numbers["largest_difference"] < 1e-4
+    assert found.row("P17").verdict is Verdict.NO_EVIDENCE  # after two updates no state counts
+    assert found.row("P21").verdict is Verdict.DIFFERS
     assert found.row("P05").numbers["runs_computed_again"] == 3
     assert found.row("P14").numbers["runs_computed_again"] == 3
     assert found.row("D01").text.startswith("1 of 3 runs as the 2016 code did: gru-batch")

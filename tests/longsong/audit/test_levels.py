@@ -43,6 +43,9 @@ def test_level_over_time_and_silence() -> None:
     over_time = found["over_time"]
     assert found["quiet_share"] == 0.5
     assert over_time["rms_dbfs"][1:3] == over_time["crest"][1:3] == [None, None]
+    assert [round(peak * 32768) for peak in over_time["peak"]] == [3000, 0, 0, 1500]
+    assert over_time["crest"][0] == pytest.approx(math.sqrt(2), abs=1e-3)
+    assert over_time["seconds"] == 1
     assert over_time["rms_dbfs"][0] - over_time["rms_dbfs"][3] == pytest.approx(20 * math.log10(2), abs=0.01)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -78,16 +79,19 @@ def test_rules() -> None:
     assert broken.verdict is Verdict.DIFFERS
     assert "b: broken by 3" in broken.text
     assert broken.numbers == {"runs": 2, "runs_that_break_it": 1}
-    assert as_coded([], "no", "nothing").verdict is Verdict.NO_EVIDENCE
-    assert as_coded([bad], "no", "nothing").verdict is Verdict.DIFFERS
-    assert as_coded([good, bad], "no", "nothing").verdict is Verdict.REPRODUCED
+    assert as_coded([], "no", "nothing", by="3").verdict is Verdict.NO_EVIDENCE
+    assert as_coded([bad], "no", "nothing", by="3").verdict is Verdict.DIFFERS
+    assert as_coded([good, bad], "no", "nothing", by="3").verdict is Verdict.REPRODUCED
+    assert as_coded([bad], "no", "nothing", by="3").by == "3"
+    assert broken.by == "broken by 3 (b, 1 of 2 runs)"
+    assert every_run([bad, bad], "yes", "").by == "broken by 3 (b, and 1 more of 2 runs)"
     assert unless_unseen(every_run([good], "yes", ""), 0, "word only").verdict is Verdict.NO_EVIDENCE
     assert unless_unseen(broken, 0, "word only").verdict is Verdict.DIFFERS
 
 
 def test_every_claim_has_a_check_and_every_check_a_claim() -> None:
     ids = [claim.id for claim in load_claims()]
-    assert ids == [f"P{n:02}" for n in range(1, 17)] + [f"D{n:02}" for n in range(1, 16)]
+    assert ids == [f"P{n:02}" for n in range(1, 23)] + [f"D{n:02}" for n in range(1, 16)]
     assert list(CHECKS) == ids
     assert len(set(CHECKS.values())) == len(CHECKS)
 
@@ -96,7 +100,7 @@ def test_every_claim_has_a_check_and_every_check_a_claim() -> None:
 def test_commands_show_the_evidence(claim: object, honest: Path, song: Path) -> None:
     """Each command of claims.toml runs as printed, and prints something."""
     command = claim.command(runs=str(honest), run=str(honest / "40x50-gru-199-s1"), shards=str(song))
-    command = command.replace("python -c", f"{shlex.quote(sys.executable)} -c")
+    command = re.sub(r"\bpython -([cm])", rf"{shlex.quote(sys.executable)} -\1", command)
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False, timeout=60,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": "src:."}, cwd=Path(__file__).parents[3],

@@ -161,6 +161,13 @@ def test_noise_is_that_of_a_song_of_noise() -> None:
     assert compute_song_statistics(quiet, 15 * RATE).frechet_references()["white_noise"] < 6
 
 
+def test_the_floor_is_that_of_the_dev_split_against_the_train_split() -> None:
+    """A dev split ten times softer is 20 dB off in each of 64 bands: 20 times the root of 64."""
+    loud = white(9000, 20, seed=9)
+    song = ArraySong(np.concatenate([loud, int16(loud / 10.0)]), RATE)
+    assert compute_song_statistics(song, len(loud)).frechet_references()["floor"] == pytest.approx(160, rel=0.01)
+
+
 def test_a_dev_split_of_nothing_has_no_floor() -> None:
     found = compute_song_statistics(SONG, len(SONG))
     assert found.dev is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from made_sounds import RATE, music, sine, white
 
 from longsong.audit.song_statistics import SongStatistics, compute_song_statistics
-from longsong.audit.sound import FORMAT, VERSION, excerpt_figures, sound_figures
+from longsong.audit.sound import FORMAT, VERSION, sound_figures
 from longsong.errors import ConfigError, RunError
 from streams import ArraySong
 
@@ -51,13 +51,6 @@ def test_noise_tone_and_silence_are_told_apart(statistics: SongStatistics) -> No
     assert silence["collapse"] == {"second": 0.0, "kind": "silent"}
     assert silence["repetition"]["period"] is None
     assert tone["repetition"]["self_similarity"]["mean"] > 0.95
-
-
-def test_an_excerpt_is_of_the_dev_split(statistics: SongStatistics) -> None:
-    found = excerpt_figures(SONG, statistics, 40, seconds=6)
-    assert found == sound_figures(SONG[52 * RATE : 58 * RATE], RATE, 40, statistics, SONG)
-    assert found["copying"]["copied_share"] == 0
-    assert excerpt_figures(SONG, statistics, 40, seconds=11) is None
 
 
 @settings(deadline=None, max_examples=40)

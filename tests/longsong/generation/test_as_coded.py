@@ -29,9 +29,9 @@ def network_of(cell: str = "gru", recurrence: str = "time"):
 
 @pytest.mark.parametrize("recurrence", ["time", "batch"])
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
-def test_predictions_are_those_of_the_network(cell, recurrence):
+def test_predictions_are_those_of_the_network(cell, recurrence, elementwise):
     network, flat = network_of(cell, recurrence)
-    predict = recurrent(network, flat, Products())
+    predict = recurrent(network, flat, Products(), elementwise)
     for seq in (5, 2, 5):
         sequence = torch.randn(seq, 3, dtype=torch.float64)
         expected = network.predict(network.named(flat), sequence[None])[0]

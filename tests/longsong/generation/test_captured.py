@@ -8,10 +8,11 @@ import torch
 from longsong.config import ModelConfig
 from longsong.generation import generate_carry
 from longsong.generation.captured import Repeated
-from longsong.generation.kept import ITERATIONS
+from longsong.generation.kept import iterations_together
 from longsong.model import Network
 
 CUDA = torch.device("cuda")
+TOGETHER = iterations_together(8)
 
 
 def recorder(done: list[str]):
@@ -47,7 +48,7 @@ def test_steps_that_are_repeated_stand_by_themselves(monkeypatch):
     network = Network(ModelConfig(hidden=3), 2)
     flat = 0.5 * torch.randn(network.size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     seed = torch.linspace(-1, 1, 10, dtype=torch.float64).view(1, 5, 2)
-    frames = 3 * ITERATIONS + 7
+    frames = 3 * TOGETHER + 7
     expected = torch.cat(list(generate_carry(network, flat, seed, frames)))
 
     def always(work, device):
@@ -64,7 +65,7 @@ def test_a_captured_graph_gives_what_the_steps_give(monkeypatch):
     network = Network(ModelConfig(hidden=16), 8)
     flat = 0.3 * torch.randn(network.size, generator=torch.Generator().manual_seed(1)).cuda()
     seeds = torch.randn(3, 5, 8, generator=torch.Generator().manual_seed(2)).cuda()
-    found = torch.cat(list(generate_carry(network, flat, seeds, 5 * ITERATIONS)))
+    found = torch.cat(list(generate_carry(network, flat, seeds, 5 * TOGETHER)))
     monkeypatch.setattr("longsong.generation.carry.Repeated", lambda work, device: work)
-    expected = torch.cat(list(generate_carry(network, flat, seeds, 5 * ITERATIONS)))
+    expected = torch.cat(list(generate_carry(network, flat, seeds, 5 * TOGETHER)))
     torch.testing.assert_close(found, expected, rtol=0, atol=0)

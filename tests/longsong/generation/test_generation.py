@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from longsong.config import ModelConfig
 from longsong.errors import NotFiniteError
-from longsong.generation import generate_carry, generate_post, post, render
+from longsong.generation import Renderer, generate_carry, generate_post, post, render
 from longsong.model import Network
 from longsong.model.fused import Bfloat16Products, Stepper
 
@@ -131,7 +131,18 @@ def test_level_and_clipping_are_told_as_they_are():
     assert level.clipped_samples == 2
     assert level.peak == 32768
     assert level.rms == pytest.approx(np.sqrt((9 + 16 + 32767**2 + 32768**2) / 7))
-    assert any("2 samples" in note for note in level.notes())
+    assert level.notes() == ["2 samples, from second 0.00 on, were clipped."]
+
+
+def test_level_and_seconds_are_those_of_all_pieces():
+    renderer = Renderer(9, scale=1.0, offset=0.0, sample_rate=2)
+    renderer.render(np.array([[0.0, -7.0, 4.0]]))
+    renderer.render(np.array([[1.0, 40000.0]]))
+    renderer.render(np.array([[2.0]]))
+    level = renderer.level
+    assert (level.minimum, level.maximum, level.clipped_samples, level.clipped_from) == (-7, 32767, 1, 2.0)
+    with pytest.raises(NotFiniteError, match=r"from second 3\.500 on"):
+        renderer.render(np.array([[0.0, np.nan]]))
 
 
 def test_silence_and_constants_are_noted():

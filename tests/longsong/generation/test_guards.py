@@ -43,11 +43,20 @@ def test_silence_stays_silence():
     assert torch.equal(frames, torch.full((2, 4), 0.25))
 
 
-def test_what_is_not_a_number_is_not_hidden():
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_not_hidden(value):
     for guard in (clip(-1, 1), hold_level(torch.randn(1, 5, 4), 0.0)):
-        frames = torch.tensor([[0.0, float("nan"), 1.0, 2.0]])
+        frames = torch.tensor([[0.0, value, 1.0, 2.0]])
         guard(frames)
         assert frames.isnan().any()
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_the_level_of_any_finite_frame_is_held(scale):
+    """Squares of such numbers are none that a float32 holds."""
+    frames = scale * torch.tensor([[1.0, -1.0, 1.0, -1.0]])
+    hold_level(torch.tensor([[[1.0, -1.0]]]), 0.0)(frames)
+    torch.testing.assert_close(frames.abs(), torch.full((1, 4), 4.0 if scale > 1 else 0.25))
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])

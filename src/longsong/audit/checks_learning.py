@@ -1,0 +1,146 @@
+"""P19 and P21: how far back a network looks, and what it has learnt to predict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from longsong.audit.evidence import Evidence
+from longsong.audit.revaluate import TOLERANCE
+from longsong.audit.run import Run
+from longsong.audit.song import SeenSong
+from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
+from longsong.errors import RunError
+
+__all__ = ["LEARNT", "good_at_predicting", "length_of_memory", "trivial_costs"]
+
+LEARNT = 0.98
+"""Best dev cost over that of the best trivial prediction, above which a network has learnt next to nothing."""
+_PIECE = 1 << 22
+
+
+def length_of_memory(evidence: Evidence) -> Finding:
+    """P19: the state goes through the whole of a sequence, and begins anew with the next one."""
+    seen: list[Seen] = []
+    unseen: list[str] = []
+    half: list[float] = []
+    alone: list[float] = []
+    for run in evidence.described:
+        files = (run.path("config.json"), run.path("metrics.jsonl"), run.best_parameters)
+        try:
+            cost = evidence.dev_cost(run)
+        except RunError as error:
+            unseen.append(str(error))
+            continue
+        if cost.recurrence == "batch":
+            continue  # not along time at all: D01 names it
+        if cost.offset is None:
+            unseen.append(f"{run.name} reports a dev cost that is not its network's")  # P05 and P11 name it
+            continue
+        seq = run.of("data.seq")
+        says = f"its state begins anew after {cost.span} of {seq} frames, by its dev cost {cost.reported:.6g}"
+        seen.append(Seen(run.name, cost.span == seq, says, files))
+        half += _changed(evidence, run, max(1, seq // 2), cost.computed[1])
+        alone += _changed(evidence, run, 1, cost.computed[1])
+    numbers: dict[str, Any] = {
+        "runs_computed_again": len(seen),
+        "change_with_half_the_sequence": _range(half),
+        "change_with_single_frames": _range(alone),
+        "tolerance": TOLERANCE,
+    }
+    good = (
+        f"In {all_of(seen)} runs the best dev cost is that of a state that goes through all frames of a sequence and "
+        "begins anew with the next: nothing from before it counts."
+    )
+    if half:
+        good += (
+            f" What that makes of the dev cost was looked at in {len(half)} runs: begun anew in the middle of each "
+            f"sequence it would change by {min(half):+.2%} to {max(half):+.2%}, and begun anew at each frame by "
+            f"{min(alone):+.2%} to {max(alone):+.2%}."
+        )
+    nothing = f"No dev cost could be computed again ({'; '.join(unseen[:1]) or 'no run is complete'})."
+    return every_run(seen, good, nothing, numbers)
+
+
+def _changed(evidence: Evidence, run: Run, span: int, cost: float) -> list[float]:
+    """Give by how much the dev cost changes with a state that begins anew after `span` frames; nothing if left out."""
+    try:
+        return [evidence.dev_cost_otherwise(run, "time", span).computed[1] / cost - 1]
+    except RunError:
+        return []
+
+
+def _range(values: list[float]) -> list[float] | None:
+    return [min(values), max(values)] if values else None
+
+
+def good_at_predicting(evidence: Evidence) -> Finding:
+    """P21: the best dev cost, computed again, against predicting the mean and repeating the last frame."""
+    seen: list[Seen] = []
+    unseen: list[str] = []
+    ratios: dict[str, float] = {}
+    for run in evidence.described:
+        files = (run.path("metrics.jsonl"), run.best_parameters)
+        try:
+            found, song = evidence.dev_cost(run), evidence.song(run)
+            trivial = trivial_costs(run, song)
+        except RunError as error:
+            unseen.append(str(error))
+            continue
+        if found.recurrence == "batch":
+            continue  # not trained along time: D01 names it
+        cost = found.computed[1]
+        name, least = min(trivial.items(), key=lambda one: one[1])
+        ratios[run.name] = ratio = cost / least if least else float(cost > 0)
+        says = f"its dev cost {cost:.6g} is {ratio:.4f} of that of {name} ({least:.6g}), where {LEARNT} is learnt"
+        seen.append(Seen(run.name, ratio <= LEARNT, says, (*files, song.index)))
+    learnt = sum(one.holds for one in seen)
+    best = min(ratios, key=ratios.__getitem__, default="")
+    numbers: dict[str, Any] = {
+        "learnt_from": LEARNT,
+        "runs_that_have_learnt": learnt,
+        "cost_over_best_trivial_prediction": _range(list(ratios.values())),
+        "best_run": best or None,
+    }
+    good = (
+        f"In {all_of(seen)} runs the best dev cost is below that of predicting the mean of the train split and of "
+        f"repeating the last frame, by {1 - LEARNT:.0%} or more: "
+    )
+    if ratios:
+        good += f"{ratios[best]:.3f} ({best}) to {max(ratios.values()):.3f} of the lower of the two."
+    if unseen:
+        good += f" {len(unseen)} could not be computed again ({unseen[0]})."
+    nothing = f"No dev cost could be computed again ({'; '.join(unseen[:1]) or 'no run is complete'})."
+    finding = every_run(seen, good, nothing, numbers)
+    return unless_unseen(finding, len(seen), nothing)
+
+
+def trivial_costs(run: Run, song: SeenSong) -> dict[str, float]:
+    """Give what predictions without a network cost on a run's dev split, by their names.
+
+    Returns
+    -------
+    dict of str to float
+        Mean of squares over all samples of the dev split's targets: of predicting the mean of the train split, and
+        of predicting each frame to be the one before.
+
+    Raises
+    ------
+    RunError
+        There is no dev example.
+    """
+    frame, train = run.of("data.frame"), run.of("data.train_samples")
+    length = run.of("data.dev_examples") * frame * run.of("data.seq")
+    if not length:
+        raise RunError(f"{run.name} has no dev example")
+    scale, offset = run.of("song.scale"), run.of("song.offset")
+    mean = scale * song.mean_of(train) + offset
+    apart = repeated = 0.0
+    for at in range(train, train + length, _PIECE):
+        stop = min(at + _PIECE, train + length)
+        both = song.normalised(at, stop + frame, scale, offset).astype(np.float64)
+        targets = both[frame:]
+        apart += float(np.square(targets - mean).sum())
+        repeated += float(np.square(targets - both[:-frame]).sum())
+    return {"predicting the mean": apart / length, "repeating the last frame": repeated / length}

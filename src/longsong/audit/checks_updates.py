@@ -1,0 +1,164 @@
+"""P20: each mini-batch gives one gradient update, and it is the gradient that 2016's optimiser turned into a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from longsong.audit.evidence import Evidence
+from longsong.audit.first_updates import FLOOR, FirstUpdate, Step
+from longsong.audit.revaluate import TOLERANCE, LeftOutError
+from longsong.audit.run import Run
+from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
+from longsong.errors import RunError
+
+__all__ = ["gradient_updates"]
+
+_ROUNDED = 1e-4
+"""How far two norms of one step may be apart that were summed in float32."""
+_SHARE = 1e-2
+"""How far a share of entries may be from the one computed again: entries at the very floor fall on either side."""
+_HALVINGS = 60
+_NORMS = ("gradient_norm", "step_norm", "step_norm_unclipped")
+
+
+def gradient_updates(evidence: Evidence) -> Finding:
+    """P20: norms and clipping of every update, and the first one computed again from seed and song."""
+    seen: list[Seen] = []
+    again, updates, unseen, largest = 0, 0, [], 0.0
+    # One seed of each configuration first, and the cheapest first, so that as many as can be are computed again.
+    for run in sorted(evidence.described, key=_turn):
+        files = (run.path("metrics.jsonl"), run.path("config.json"))
+        try:
+            odd = [altered] if (altered := run.altered("metrics")) else _without_norms(run)
+            if not odd:
+                odd = _steps_odd(run)
+                updates += len(run.metrics.updates)
+                try:
+                    first = evidence.first_update(run)
+                    differences = _differences(run, first)
+                    again, largest = again + 1, max(largest, *differences.values())
+                    odd = _first_odd(run, first, differences) or odd
+                except RunError as error:
+                    unseen.append(error)
+        except RunError as error:
+            odd = [str(error)]
+        seen.append(Seen(run.name, not odd, "; ".join(odd), files))
+    left_out = sum(isinstance(error, LeftOutError) for error in unseen)
+    numbers: dict[str, Any] = {
+        "updates": updates, "runs_computed_again": again, "largest_difference": largest, "tolerance": TOLERANCE,
+    }  # fmt: skip
+    good = (
+        f"{updates:,} updates of {all_of(seen)} runs have the norms of RMSProp's steps, and of a step (not a gradient) "
+        f"that is clipped. For {again} of them the first update was computed again from seed and song: its cost, the "
+        f"norms of gradient and step, the share at RMSProp's floor, and the cost after it agree to {largest:.1e}."
+    )
+    if unseen:
+        good += f" {len(unseen)} could not be, {left_out} of them for the time it takes ({unseen[0]})."
+    finding = every_run(sorted(seen, key=lambda one: one.run), good, "No run is complete.", numbers)
+    word_only = f"No first update could be computed again ({'; '.join(map(str, unseen[:1]))})."
+    return unless_unseen(finding, again, word_only)
+
+
+def _turn(run: Run) -> tuple[int, int, str]:
+    examples = min(run.of("data.batch"), run.of("data.train_examples"))
+    cost = int(run.of("model.parameters")) * examples * int(run.of("data.seq"))
+    return int(run.of("training.seed")), cost, run.name
+
+
+def _without_norms(run: Run) -> list[str]:
+    """Say how many updates lack a norm of gradient or step."""
+    lines = run.metrics.updates
+    bare = sum(not all(_number(line.get(name)) for name in _NORMS) for line in lines)
+    return [f"{bare:,} of {len(lines):,} updates have no norms of gradient and step"] if bare or not lines else []
+
+
+def _steps_odd(run: Run) -> list[str]:
+    """Say which updates cannot be steps of RMSProp that were clipped as steps."""
+    clip, decay = (run.config["training"].get(name) for name in ("step_clip", "rmsprop_decay"))
+    lines = run.metrics.updates
+    if not (_number(clip) and _number(decay) and 0 <= decay < 1):
+        return [f"config.json has a step clip of {clip!r} and a decay of {decay!r}"]
+    entries = run.of("model.parameters")
+    for line in lines:
+        made, before, rate = line["step_norm"], line["step_norm_unclipped"], line["learning_rate"]
+        if not _near(made, min(before, clip)) or line["clipped"] != (before > clip):
+            return [
+                f"update {line['update']} made a step of norm {made:.6g}, where {before:.6g} clipped to {clip:g} is "
+                f"{min(before, clip):.6g}"
+            ]
+        # An entry moves by the rate over sqrt(1 - decay) at most, and on the floor by 1e5 times its gradient.
+        most = min(rate * (entries / (1 - decay)) ** 0.5, rate * line["gradient_norm"] / FLOOR)
+        if before > most * (1 + TOLERANCE):
+            return [f"update {line['update']} has a step of norm {before:.6g}, where RMSProp makes {most:.6g} at most"]
+    for name, key in (("clipped_share", "clipped"), ("floor_share", "floor_share")):
+        mean = sum(float(line[key]) for line in lines) / max(1, len(lines))
+        if abs(mean - run.summary[name]) > _ROUNDED:
+            return [f"its summary has a {name.replace('_', ' ')} of {run.summary[name]:.6g}, its updates {mean:.6g}"]
+    return []
+
+
+def _differences(run: Run, first: FirstUpdate) -> dict[str, float]:
+    """Give by how much each number of the first update differs from the one computed again, relatively."""
+    line, step = run.metrics.updates[0], first.step
+    found = {
+        "cost": _relative(line["train_cost"], first.cost),
+        "gradient norm": _relative(line["gradient_norm"], step.gradient_norm),
+        "step norm before clipping": _relative(line["step_norm_unclipped"], step.unclipped),
+        "step norm": _relative(line["step_norm"], step.norm),
+        "share at RMSProp's floor": abs(line["floor_share"] - step.floor_share),
+    }
+    if first.next_cost is not None and len(run.metrics.updates) > 1:
+        found["cost after it"] = _relative(run.metrics.updates[1]["train_cost"], first.next_cost)
+    return found
+
+
+def _first_odd(run: Run, first: FirstUpdate, differences: dict[str, float]) -> list[str]:
+    most = dict.fromkeys(differences, TOLERANCE) | {"share at RMSProp's floor": _SHARE}
+    off = {name: away for name, away in differences.items() if away > most[name]}
+    if not off:
+        return []
+    if clipped := _clipped_gradient(run, first):
+        return [clipped]
+    name, away = max(off.items(), key=lambda one: one[1])
+    return [f"the {name} of its first update is {away:.2%} off, computed again from seed and song"]
+
+
+def _clipped_gradient(run: Run, first: FirstUpdate) -> str:
+    """Say to which norm a gradient clipped before RMSProp would explain the first step; nothing where none does.
+
+    The norm of RMSProp's step grows with the gradient, as its floor does not, so that the scale is found by halving.
+    """
+    line = run.metrics.updates[0]
+    unclipped, share = line["step_norm_unclipped"], line["floor_share"]
+    if unclipped >= first.step.unclipped:
+        return ""
+    low, high, step = 0.0, 1.0, first.step
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        step = first.with_gradient_scaled(middle)
+        low, high = (middle, high) if step.unclipped < unclipped else (low, middle)
+    if not _explains(step, unclipped, share):
+        return ""
+    said = f"its first step is that of a gradient of norm {step.gradient_norm:.4g}"
+    if _relative(line["gradient_norm"], first.step.gradient_norm) <= TOLERANCE:
+        return f"{said}, clipped before RMSProp, where the gradient itself has {first.step.gradient_norm:.4g}"
+    return (
+        f"{said}, as if clipped before RMSProp to {high:.1%} of {first.step.gradient_norm:.4g}, which it has computed "
+        "again"
+    )
+
+
+def _explains(step: Step, unclipped: float, share: float) -> bool:
+    return _relative(unclipped, step.unclipped) <= TOLERANCE and abs(share - step.floor_share) <= _SHARE
+
+
+def _near(a: float, b: float) -> bool:
+    return abs(a - b) <= _ROUNDED * max(abs(a), abs(b))
+
+
+def _relative(found: float, due: float) -> float:
+    return abs(found / due - 1) if due else abs(found)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -1,0 +1,128 @@
+"""`longsong audit --json` and `--strict`, as CI calls them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from audit_lies import NAME
+from run_folders import dump, edit_metrics, read, write_sound
+
+from longsong.audit import audit, write_audit
+from longsong.audit.record import Lapse, lapses, read_reproduced
+from longsong.cli import main
+from longsong.errors import RunError
+
+
+@pytest.fixture
+def kept(runs: Path, tmp_path: Path) -> Path:
+    """An honest folder whose audit is on record, there and in a file of its own."""
+    write_audit(audit(runs), runs / "audit.json")
+    kept = tmp_path / "kept.json"
+    kept.write_bytes((runs / "audit.json").read_bytes())
+    return kept
+
+
+def shorten(runs: Path) -> None:
+    """Break P15 alone."""
+    write_sound(runs / NAME, np.resize((np.arange(480) * 7).astype(np.int16), 478_400))
+
+
+def test_json_is_the_whole_of_standard_output(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", str(runs), "--json"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found == json.loads((runs / "audit.json").read_text())
+    assert {row["id"] for row in found["rows"]} >= {"P01", "P22", "D15"}
+    assert "the report is" in err
+
+
+def test_strict_passes_while_nothing_lapses(runs: Path, kept: Path) -> None:
+    assert main(["audit", str(runs), "--strict"]) == 0
+    assert main(["audit", str(runs), "--strict", "--against", str(kept)]) == 0
+
+
+def test_strict_fails_and_goes_on_failing(runs: Path, kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    edit_metrics(runs / NAME, lambda line: None if line.get("update") == 5 and "seconds" in line else line)
+    before = (runs / "audit.json").read_bytes()
+    for _ in range(2):
+        assert main(["audit", str(runs), "--strict"]) == 1
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if "P06" in line]
+        assert line.startswith(
+            "longsong: P06 was reproduced and is now 'differs': update 6 stands where number 5 is due"
+        )
+        assert (runs / "audit.json").read_bytes() == before
+    assert main(["audit", str(runs), "--strict", "--against", str(kept)]) == 1
+    capsys.readouterr()
+    assert main(["audit", str(runs), "--strict", "--json", "--against", str(kept)]) == 1
+    out, err = capsys.readouterr()
+    assert next(row for row in json.loads(out)["rows"] if row["id"] == "P06")["verdict"] == "differs"
+    assert "P06 was reproduced" in err
+    assert (runs / "audit.json").read_bytes() == before
+    # Without --strict the record is the new one, and says so; a file that is kept elsewhere still tells.
+    assert main(["audit", str(runs)]) == 0
+    assert main(["audit", str(runs), "--strict"]) == 0
+    assert main(["audit", str(runs), "--strict", "--against", str(kept)]) == 1
+
+
+def test_evidence_that_is_gone_is_a_lapse_too(runs: Path, kept: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / NAME / "summary.json").unlink()
+    (runs / "50x50-gru-256-s1" / "summary.json").unlink()
+    assert main(["audit", str(runs), "--strict"]) == 1
+    assert "P07 was reproduced and is now 'no evidence yet': No run is complete." in capsys.readouterr().err
+
+
+def test_a_row_that_is_reproduced_since_is_no_lapse_but_is_held_from_then_on(runs: Path, kept: Path) -> None:
+    good = json.loads(kept.read_text())
+    for row in good["rows"]:
+        if row["id"] == "P15":
+            row["verdict"] = "differs"
+    dump(runs / "audit.json", good)
+    assert main(["audit", str(runs), "--strict"]) == 0
+    shorten(runs)
+    assert main(["audit", str(runs), "--strict"]) == 1
+
+
+def test_nothing_to_compare_with_is_refused(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", str(runs), "--strict"]) == 2
+    assert "to compare with" in capsys.readouterr().err
+    assert main(["audit", str(runs), "--strict", "--against", str(tmp_path / "none.json")]) == 2
+    assert not (runs / "audit.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--against", "x.json"], "--strict alone"),
+        (["--as-coded", "--json"], "audit alone"),
+        (["--cells", "--strict"], "audit alone"),
+    ],
+)
+def test_options_that_do_not_go_together(
+    words: list[str], said: str, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", str(runs), *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"version": 2}, {"rows": []}, {"rows": 3}, {"rows": [{"id": "P01", "verdict": "fine"}]}, {"rows": ["P01"]}],
+    ids=str,
+)
+def test_record_that_is_none_is_refused_by_name(change: dict[str, object], runs: Path, kept: Path) -> None:
+    dump(kept, read(kept) | change)
+    with pytest.raises(RunError, match=str(kept)):
+        read_reproduced(kept)
+    assert main(["audit", str(runs), "--strict", "--against", str(kept)]) == 2
+
+
+def test_a_claim_that_is_no_longer_audited_is_a_lapse(runs: Path) -> None:
+    found = lapses(("P01", "P99"), audit(runs))
+    assert found == (Lapse("P99", "no row", "this version audits no such claim"),)
+
+
+def test_lapses_are_one_line_each() -> None:
+    assert Lapse("P07", "differs", "29\nepochs").sentence() == "P07 was reproduced and is now 'differs': 29 epochs"

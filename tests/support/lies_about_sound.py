@@ -1,0 +1,184 @@
+"""Lies about what was generated (P12 to P15, P18, P22, D02 to D04, D13 to D15)."""
+
+from __future__ import annotations
+
+import hashlib
+import wave
+from typing import Any
+
+import numpy as np
+from audit_lies import LENGTH, Scene, lie
+from run_folders import SAMPLES, edit, predictions, read, to_int16, write_sound
+
+FRAME, SEQ = 40, 50
+
+
+def wav_of(scene: Scene) -> np.ndarray:
+    with wave.open(str(scene.run / "generated.wav")) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def train_samples(scene: Scene) -> int:
+    return int(read(scene.run / "config.json")["data"]["train_samples"])
+
+
+def seed_of(scene: Scene) -> np.ndarray:
+    start = train_samples(scene)
+    return scene.samples(start, start + LENGTH)
+
+
+def of_pieces(scene: Scene, pieces: list[np.ndarray], **record: Any) -> None:
+    """Write a sound of the first pieces, repeated to 30 s."""
+    write_sound(scene.run, np.resize(np.concatenate([to_int16(piece) for piece in pieces]), SAMPLES), **record)
+
+
+@lie("P12", says="levels away from what its network makes")
+def prediction_that_does_not_follow(scene: Scene) -> None:
+    wav = wav_of(scene).copy()
+    wav[FRAME : 2 * FRAME] += 300
+    write_sound(scene.run, wav)
+
+
+@lie("P12", {"P12": "differs", "D14": "reproduced"}, says="12,050 predictions, where 12,000")
+def more_predictions_than_frames(scene: Scene) -> None:
+    edit(scene.run / "generated.json", iterations=12_000 + SEQ)
+
+
+@lie("P13", says="first 2,000 samples")
+def seed_left_in(scene: Scene) -> None:
+    write_sound(scene.run, np.concatenate([seed_of(scene), wav_of(scene)])[:SAMPLES])
+
+
+@lie("P13", says="first 1,880 samples")
+def three_frames_of_the_seed_dropped_and_the_rest_left_in(scene: Scene) -> None:
+    write_sound(scene.run, np.concatenate([seed_of(scene)[3 * FRAME :], wav_of(scene)])[:SAMPLES])
+
+
+@lie("P13", {"P13": "differs", "P14": "differs", "D02": "reproduced"}, says="correlation 1.000")
+def seed_left_in_at_another_level(scene: Scene) -> None:
+    write_sound(scene.run, np.concatenate([to_int16(seed_of(scene) * 0.5), wav_of(scene)])[:SAMPLES])
+
+
+@lie("P13", says="generated.json says that the seed")
+def seed_said_to_be_in_it(scene: Scene) -> None:
+    edit(scene.run / "generated.json", seed_in_output=True)
+
+
+@lie("P14", says="frame 1 of the first prediction stands in it, not frame 50")
+def first_frames_and_not_the_last(scene: Scene) -> None:
+    of_pieces(scene, [y[0] for y in predictions(scene.run, seed_of(scene))])
+
+
+@lie("P14", {"P14": "differs", "D03": "reproduced"}, says="all 50 frames")
+def whole_sequences_in_the_file(scene: Scene) -> None:
+    of_pieces(scene, [y.reshape(-1) for y in predictions(scene.run, seed_of(scene))])
+
+
+@lie("P15", says="29.9 s")
+def a_tenth_of_a_second_short(scene: Scene) -> None:
+    write_sound(scene.run, np.resize(wav_of(scene), SAMPLES - 1600))
+
+
+@lie("P15", says="480,001 samples")
+def a_sample_too_long(scene: Scene) -> None:
+    write_sound(scene.run, np.resize(wav_of(scene), SAMPLES + 1))
+
+
+@lie("P15", says="29.9 s")
+def length_that_the_record_denies(scene: Scene) -> None:
+    write_sound(scene.run, wav_of(scene)[: SAMPLES - 1600])
+    edit(scene.run / "generated.json", samples=SAMPLES, seconds=30.0, iterations=12_000)
+
+
+@lie("P15", dict.fromkeys(("P12", "P13", "P14", "P15"), "differs"), says="generated.wav was altered")
+def wav_altered_on_disk(scene: Scene) -> None:
+    path = scene.run / "generated.wav"
+    held = bytearray(path.read_bytes())
+    held[-1] ^= 1
+    path.unlink()
+    path.write_bytes(bytes(held))
+
+
+@lie("P15", dict.fromkeys(("P12", "P13", "P14", "P15"), "differs"), says="no wav that can be read")
+def wav_cut_short(scene: Scene) -> None:
+    path = scene.run / "generated.wav"
+    held = path.read_bytes()
+    path.unlink()
+    path.write_bytes(held[:20])
+    edit(scene.run / "generated.json", sha256=hashlib.sha256(held[:20]).hexdigest())
+
+
+@lie("P18", says="its sound has 22,050 samples a second, its song 16,000")
+def another_rate(scene: Scene) -> None:
+    write_sound(scene.run, np.resize(wav_of(scene), 30 * 22_050), rate=22_050)
+
+
+@lie("P22", says="are the song's own from 2.50 s on")
+def a_stretch_of_the_song_behind_the_first_predictions(scene: Scene) -> None:
+    wav = wav_of(scene).copy()
+    wav[3 * FRAME : 3 * FRAME + 100_000] = scene.samples(40_000, 140_000)
+    write_sound(scene.run, wav)
+
+
+@lie("P22", says="correlation 0.950")
+def a_copy_on_record(scene: Scene) -> None:
+    edit(scene.run / "generated.json", sound={"copying": {"highest": {"correlation": 0.95}}})
+
+
+@lie("D02", {"P14": "differs", "D02": "reproduced"})
+def sound_of_a_fresh_network(scene: Scene) -> None:
+    random = np.random.default_rng(9)
+    of_pieces(scene, [300 * random.standard_normal(FRAME) for _ in range(3)])
+
+
+@lie("D03", {"P14": "differs", "D03": "reproduced"})
+def whole_sequences(scene: Scene) -> None:
+    whole_sequences_in_the_file(scene)
+
+
+@lie("D03", {"P12": "differs", "D03": "reproduced"})
+def more_samples_than_predictions_give(scene: Scene) -> None:
+    edit(scene.run / "generated.json", iterations=240)
+
+
+@lie("D04", {"P12": "differs", "D04": "reproduced"})
+def predictions_turned_upside_down(scene: Scene) -> None:
+    def over(y: np.ndarray, ys: list[np.ndarray]) -> np.ndarray:
+        highest, lowest = max(p.max() for p in ys), min(p.min() for p in ys)
+        return highest - (highest - lowest) * (y - y.min()) / (y.max() - y.min())
+
+    of_pieces(scene, [y[-1] for y in predictions(scene.run, seed_of(scene), turn=over)])
+
+
+@lie("D13", "reproduced", says="range -3,000 to 3,000")
+def stretched_to_a_range(scene: Scene) -> None:
+    wav = wav_of(scene).astype(np.float64)
+    low, high = wav.min(), wav.max()
+    write_sound(scene.run, to_int16((wav - low) / (high - low) * 6000 - 3000))
+
+
+@lie("D13", "reproduced", says="1.500 times its predictions")
+def stretched_to_a_range_of_no_script(scene: Scene) -> None:
+    write_sound(scene.run, to_int16(wav_of(scene) * 1.5))
+
+
+@lie("D14", {"P12": "differs", "D14": "reproduced"}, says="50 of them dropped")
+def predictions_made_to_be_dropped(scene: Scene) -> None:
+    edit(scene.run / "generated.json", iterations=12_000 + SEQ)
+
+
+@lie("D15", "reproduced", says="example 40 of train")
+def seed_of_the_train_split(scene: Scene) -> None:
+    seed_at_example_40(scene, "train", 40)
+
+
+@lie("D15", "reproduced", says="example 0 of dev, from sample 80000")
+def seed_said_to_be_of_dev_that_lies_in_train(scene: Scene) -> None:
+    seed_at_example_40(scene, "dev", 0)
+
+
+def seed_at_example_40(scene: Scene, source: str, example: int) -> None:
+    start = 40 * LENGTH
+    seed = scene.samples(start, start + LENGTH)
+    place = {"source": source, "example": example, "start": start, "stop": start + LENGTH, "file": None}
+    of_pieces(scene, [y[-1] for y in predictions(scene.run, seed)], seed=place)
