@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Crossfade", "Joining", "LastFrame", "continued", "whitening_of"]
+__all__ = ["Crossfade", "Joining", "LastFrame", "LinearPrediction"]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -80,8 +80,8 @@ class _Heard:
     """
 
     def __init__(self, samples: Floats) -> None:
-        self._samples, self._since_fit = samples[-_HEARD:], _FITTED_FOR
-        self._whitening: Floats = np.ones(1)
+        self._samples, self._since_fit = samples[-_HEARD:], 0
+        self._prediction = LinearPrediction(self._samples)
 
     def add(self, samples: Floats) -> None:
         """Take the next samples, shape (n,)."""
@@ -91,39 +91,37 @@ class _Heard:
     def continued(self, samples: int) -> Floats:
         """Continue the sound by so many samples, shape (samples,), with a linear prediction that was fitted lately."""
         if self._since_fit >= _FITTED_FOR:
-            self._whitening, self._since_fit = whitening_of(self._samples), 0
-        return continued(self._samples, self._whitening, samples)
+            self._prediction, self._since_fit = LinearPrediction(self._samples), 0
+        return self._prediction.continued(self._samples, samples)
 
 
-def whitening_of(heard: Floats) -> Floats:
-    """Fit a linear prediction to a sound about its mean; gives what is left of it as a filter, ``[1, ...]``."""
-    return _burg(heard - heard.mean(), min(_ORDER, len(heard) // 3))
-
-
-def continued(heard: Floats, whitening: Floats, samples: int) -> Floats:
-    """Continue a sound by linear prediction; what is continued does not grow.
+class LinearPrediction:
+    """Continues a sound by linear prediction about its mean; what is continued does not grow.
 
     Parameters
     ----------
     heard : ndarray, shape (n,)
-        The sound so far; its mean goes on as it is.
-    whitening : ndarray, shape (order + 1,)
-        As of `whitening_of`; of an order below n.
-    samples : int
-        How many to add.
-
-    Returns
-    -------
-    ndarray, shape (samples,)
+        What it is fitted to.
     """
-    from scipy.signal import lfilter, lfiltic
 
-    if len(whitening) == 1:
-        return np.full(samples, heard[-1], dtype=np.float64)
-    mean = float(heard.mean())
-    state = lfiltic([1.0], whitening, (heard[: -len(whitening) : -1] - mean))
-    onward, _ = lfilter([1.0], whitening, np.zeros(samples), zi=state)
-    return np.asarray(mean + onward)
+    def __init__(self, heard: Floats) -> None:
+        from scipy.linalg import hankel
+
+        self._whitening = _burg(heard - heard.mean(), min(_ORDER, len(heard) // 3))
+        # From the last samples, the latest first, to the state of the filter that goes on from them.
+        self._to_state = -hankel(self._whitening[1:])
+
+    def continued(self, heard: Floats, samples: int) -> Floats:
+        """Continue a sound that is not shorter than what this was fitted to; gives shape (samples,)."""
+        from scipy.signal import lfilter
+
+        order = len(self._to_state)
+        if order == 0:
+            return np.full(samples, heard[-1], dtype=np.float64)
+        mean = float(heard.mean())
+        state = self._to_state @ (heard[: -order - 1 : -1] - mean)
+        onward, _ = lfilter([1.0], self._whitening, np.zeros(samples), zi=state)
+        return np.asarray(mean + onward)
 
 
 def _burg(values: Floats, order: int) -> Floats:

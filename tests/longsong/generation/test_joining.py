@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longsong.generation import Crossfade, LastFrame
-from longsong.generation.joining import continued, whitening_of
+from longsong.generation.joining import LinearPrediction
 
 
 def tones(samples: int) -> np.ndarray:
@@ -25,7 +25,7 @@ def test_the_posts_way_is_end_to_end():
 
 def test_a_tone_goes_on():
     sound = tones(1024 + 64)
-    np.testing.assert_allclose(continued(sound[:1024], whitening_of(sound[:1024]), 64), sound[1024:], atol=0.05)
+    np.testing.assert_allclose(LinearPrediction(sound[:1024]).continued(sound[:1024], 64), sound[1024:], atol=0.05)
 
 
 @given(st.integers(1, 300), st.integers(0, 2**32 - 1), st.sampled_from(["noise", "silence", "constant", "step"]))
@@ -37,7 +37,7 @@ def test_whatever_it_was_it_does_not_grow(samples, seed, kind):
         "constant": np.full(samples, 0.3),
         "step": np.repeat([0.0, 1.0], (samples + 1) // 2)[:samples],
     }[kind]
-    onward = continued(heard, whitening_of(heard), 200)
+    onward = LinearPrediction(heard).continued(heard, 200)
     assert np.isfinite(onward).all()
     assert np.abs(onward).max() <= 4 * max(np.abs(heard).max(), 1e-9)
     if kind in ("silence", "constant"):
