@@ -49,6 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "reproduce": BASE
     | {
         "demo_song",
+        "experiments",
         "shard",
         "grid",
         "generated",

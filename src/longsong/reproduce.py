@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streams
+from longsong.audit.side_by_side import CELLS_FILE
 from longsong.errors import LongsongError, RunError
 from longsong.files import os_errors_named, read_json, write_json, write_text
+from longsong.experiments.cells import measure_cells
 from longsong.generated import generate_into, is_generated
 from longsong.generating import GENERATED_SECONDS
 from longsong.grid import PROFILES, Choice, PlannedRun, plan_grid
@@ -137,8 +139,11 @@ def reproduce(
     from longsong.audit import audit
 
     grid = _Grid(song_folder, chosen, out, command, say, quiet)
-    grid.run()
+    compared = grid.run()
     say(grid.table())
+    if compared or not (out / CELLS_FILE).exists():
+        with suppress(LongsongError):  # where there is nothing to compare, the audit says so
+            measure_cells(out, quiet=quiet)
     return Outcome(grid.runs, write_audit_and_report(out, audit(out)))
 
 
@@ -223,8 +228,14 @@ class _Grid:
         data = replace(config.data, train_samples=streams.train_samples(self.song["samples"]))
         return same and record.data == data and is_generated(folder, summary["best"]["epoch"])
 
-    def run(self) -> None:
-        """Do all that is left, one after the other; a run that fails stops no other."""
+    def run(self) -> bool:
+        """Do all that is left, one after the other; a run that fails stops no other.
+
+        Returns
+        -------
+        bool
+            Whether there was a run among it that cells are compared by.
+        """
         left = [index for index, run in enumerate(self.runs) if run.state == "left"]
         require_space(self.out, sum(self._bytes_needed(self.runs[index]) for index in left))
         self._write()
@@ -253,6 +264,7 @@ class _Grid:
             after = f"{len(rest)} left, about {time_left}" if rest else "none left"
             self.say(f"{self._line(self.runs[index])}  |  took {human_time(took)}, {after}")
             self._write()
+        return any(self.runs[index].group == "comparison" for index in left)
 
     def _bytes_needed(self, run: PlannedRun) -> int:
         config = run.config(self.song_folder, self.out, self.chosen.execution)

@@ -55,6 +55,9 @@ def test_every_configuration_is_trained_generated_from_and_reported(done):
         assert made["iterations"] == 480_000 // run["frame"]
     page = (runs / "report/index.html").read_text()
     assert all(run["name"] in page for run in planned)
+    compared = {run["cell"] for run in planned if run["group"] == "comparison"}
+    measured = json.loads((runs / "cells.json").read_text())
+    assert all(cell in str(measured) for cell in compared)
     verdicts = {row["id"]: row["verdict"] for row in json.loads((runs / "audit.json").read_text())["rows"]}
     assert set(verdicts) == {f"P{n:02d}" for n in range(1, 23)} | {f"D{n:02d}" for n in range(1, 16)}
     assert verdicts["P07"] == "reproduced"

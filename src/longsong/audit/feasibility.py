@@ -47,7 +47,7 @@ class Feasibility:
         Of an update that keeps all states of its mini-batch, in float32, by the equations: what it takes where nothing
         is computed twice.
     estimated_bytes, estimated_seconds : float or None
-        Before the run, by ``grid.json``; None where it has none.
+        Before its updates, by ``summary.json``, and before the run, by ``grid.json``; None where these have none.
     allowed_bytes : int or None
         What the run was planned to stay below, by its ``config.json``.
     measured_bytes, measured_seconds : float or None
@@ -141,7 +141,7 @@ def _feasible(
         seconds_for_dev=for_dev / rate,
         parameters=parameters,
         bytes_kept=bytes_of_mini_batch(frame, seq, hidden, parameters, min(BATCH, max(1, examples))),
-        estimated_bytes=_number(entry.get("estimated_bytes")),
+        estimated_bytes=_number(summary.get("estimated_bytes")),
         estimated_seconds=_number(entry.get("estimated_seconds")),
         allowed_bytes=None if run is None else run.config["execution"].get("memory"),
         measured_bytes=_number(summary.get("peak_bytes")),

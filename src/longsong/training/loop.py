@@ -26,6 +26,7 @@ from longsong.training.evaluation import DevGroups
 from longsong.training.feed import TorchBatches, torch_batches
 from longsong.training.forms import make_gradient
 from longsong.training.interrupts import Interrupts, StoppedWaiting
+from longsong.training.memory import PeakMemory
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
 from longsong.training.outlook import outlook
@@ -151,6 +152,7 @@ class _Training:
         self.profile, self.on_epoch = profile, on_epoch
         self.run, self.record, self.splits, self.network, self.plan = run, record, splits, network, plan
         self.device = find_device(record.execution.device)
+        self.peak = PeakMemory(self.device)
         self.dtype = DTYPES[record.execution.precision]
         self.train_stream = splits.train_stream(record.training.seed)
         self.dev_stream = splits.dev_stream()
@@ -159,6 +161,7 @@ class _Training:
         self.total = record.training.epochs * record.counts["updates_per_epoch"]
         self.progress = Progress(label, self.total, "updates", quiet=quiet)
         self.at = starting_point(run, record, splits, network)
+        self.begun_at = self.at.update
         if self.at.train_stream:
             self.train_stream.load_state_dict(self.at.train_stream)
             if self.dev_stream is not None:
@@ -216,7 +219,8 @@ class _Training:
             finally:
                 at.best = replace(at.best, sha256=self.saver.wait())
             self.monitors.synced_bytes()
-            summarise(self.run, self.record, self.network, self.splits, at)
+            peak = self.peak.bytes() if at.update > self.begun_at else None  # of a start that did something
+            summarise(self.run, self.record, self.network, self.splits, at, self.plan.bytes, peak)
             if self.interrupted.is_set():  # in the last update, or after it
                 raise KeyboardInterrupt(f"{self.run} is complete; stopped there")
 

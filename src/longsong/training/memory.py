@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["free_memory", "resident_bytes", "total_memory"]
+__all__ = ["PeakMemory", "free_memory", "resident_bytes", "total_memory"]
 
 
 def total_memory(device: torch.device) -> int:
@@ -36,6 +36,38 @@ def resident_bytes() -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+class PeakMemory:
+    """The most memory that is held from now on: by this process, or on a CUDA device by what it put there.
+
+    Parameters
+    ----------
+    device : device
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device, self._begun = device, True
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+            return
+        try:
+            _CLEAR.write_text("5", encoding="ascii")  # proc(5): the peak of resident memory begins anew
+        except OSError:
+            self._begun = False
+
+    def bytes(self) -> int | None:
+        """Give the peak in bytes; None where the system does not tell it."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device))
+        if not self._begun:
+            return None
+        try:
+            status = _STATUS.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return None
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+        return int(found[1]) << 10 if found else None
 
 
 def _of_groups(measure: Callable[[int, int], float]) -> list[float]:
@@ -86,6 +118,7 @@ class _Version:
         return [folder for folder in (group, *group.parents) if folder.is_relative_to(self.root)]
 
 
+_CLEAR, _STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 _FILES = Path("/sys/fs/cgroup")
 _VERSIONS = (

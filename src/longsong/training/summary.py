@@ -18,7 +18,15 @@ from longsong.training.splits import Splits
 __all__ = ["summarise"]
 
 
-def summarise(run: Path, record: RunRecord, network: Network, splits: Splits, at: Checkpoint) -> None:
+def summarise(
+    run: Path,
+    record: RunRecord,
+    network: Network,
+    splits: Splits,
+    at: Checkpoint,
+    estimated_bytes: int,
+    peak_bytes: int | None,
+) -> None:
     """Write the summary of a run whose updates are all made.
 
     Parameters
@@ -30,6 +38,8 @@ def summarise(run: Path, record: RunRecord, network: Network, splits: Splits, at
     splits : Splits
     at : Checkpoint
         After the last update.
+    estimated_bytes, peak_bytes : int, int or None
+        The memory that it was planned to take, and the most that its last start took, if that is known.
 
     Raises
     ------
@@ -68,6 +78,8 @@ def summarise(run: Path, record: RunRecord, network: Network, splits: Splits, at
             "training_seconds": at.training_seconds,
             "seconds_per_update": statistics.median(seconds),
             "samples_per_second": samples / sum(seconds),
+            "estimated_bytes": estimated_bytes,
+            "peak_bytes": peak_bytes,
             "starts": at.starts,
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "parameters_sha256": sha256_of(newest),

@@ -56,9 +56,9 @@ def test_the_shortest_song_is_the_shortest(frame: int, seq: int, dev: bool) -> N
 def test_what_was_estimated_and_what_was_measured_stand_side_by_side(runs: Path) -> None:
     grid = read(runs / "grid.json")
     for entry in grid["runs"]:
-        entry |= {"estimated_seconds": 17.0, "estimated_bytes": 3 << 20}
+        entry |= {"estimated_seconds": 17.0}
     dump(runs / "grid.json", grid)
-    edit(runs / "40x50-gru-199-s1" / "summary.json", peak_bytes=5 << 20, training_seconds=21.0)
+    edit(runs / "40x50-gru-199-s1" / "summary.json", estimated_bytes=3 << 20, peak_bytes=5 << 20, training_seconds=21.0)
     found = {(one.frame, one.seq, one.hidden): one for one in feasibility(Evidence.load(runs))}
     one = found[40, 50, 199]
     assert (one.run, one.state, one.reason) == ("40x50-gru-199-s1", "run", "")

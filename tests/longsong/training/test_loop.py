@@ -59,6 +59,7 @@ def test_summary_is_of_these_files(whole):
         evaluations[-1]["dev_cost"],
     )
     # With first weights this small, the network predicts zero.
+    assert 0 < summary["estimated_bytes"] < summary["peak_bytes"] * 4 < 16 << 30  # the rest is the tests' own
     assert summary["cost_of_zero"] == pytest.approx(summary["first_dev_cost"], rel=0.02)
 
 

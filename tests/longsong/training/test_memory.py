@@ -43,3 +43,29 @@ def test_the_narrowest_group_counts_and_its_cached_pages_are_free(tmp_path, monk
     assert memory.free_memory(CPU) == 2 << 20
     membership.write_text("7:cpu:/\n")
     assert memory.total_memory(CPU) > 1 << 28
+
+
+def test_the_peak_is_of_what_was_held_since_and_no_more():
+    before = bytearray(192 << 20)
+    before[:: 1 << 12] = b"x" * len(before[:: 1 << 12])
+    del before
+    peak = memory.PeakMemory(CPU)
+    held = memory.resident_bytes()
+    begun = peak.bytes()
+    assert begun is not None
+    assert abs(begun - held) < 64 << 20
+    block = bytearray(128 << 20)
+    block[:: 1 << 12] = b"x" * len(block[:: 1 << 12])
+    del block
+    after = peak.bytes()
+    assert after is not None
+    assert (96 << 20) < after - begun < (160 << 20)
+
+
+def test_where_the_system_does_not_tell_it_there_is_no_peak(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_CLEAR", tmp_path / "nowhere" / "clear_refs")
+    assert memory.PeakMemory(CPU).bytes() is None
+    monkeypatch.undo()
+    (tmp_path / "status").write_text("Name:\tpython\n")
+    monkeypatch.setattr(memory, "_STATUS", tmp_path / "status")
+    assert memory.PeakMemory(CPU).bytes() is None
