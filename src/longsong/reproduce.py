@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import streams
 from longsong.audit.side_by_side import CELLS_FILE
 from longsong.errors import LongsongError, RunError
-from longsong.files import os_errors_named, read_json, write_json, write_text
 from longsong.experiments.cells import measure_cells
+from longsong.files import os_errors_named, read_json, write_json, write_text
 from longsong.generated import generate_into, is_generated
 from longsong.generating import GENERATED_SECONDS
 from longsong.grid import PROFILES, Choice, PlannedRun, plan_grid
