@@ -186,7 +186,9 @@ def test_an_interrupt_leaves_nothing_that_looks_finished(tmp_path, ending):
     file, out = store(tmp_path / "a.wav", 30), tmp_path / "out" / "song"
     options = {"block_samples": 2000, "blocks_per_shard": 2, "quiet": True}
     program = (
-        "import sys, time, pathlib, longsong.shard as s\n"
+        "import signal, sys, time, pathlib, longsong.shard as s\n"
+        # A shell that runs these tests in the background has them ignore it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "read = s.read_blocks\n"
         "def slowly(*a, **k):\n"
         "    for block in read(*a, block=4000, **k):\n"
