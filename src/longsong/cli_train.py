@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, get_args
 
 from longsong.arguments import add_cache, add_place, command_words, local, section, size
@@ -107,6 +110,7 @@ def _add_form(parser: argparse.ArgumentParser) -> None:
 def train(a: argparse.Namespace) -> None:
     """Train a run, or go on with it."""
     from longsong.training import train
+    from longsong.training.ranks import ranks_of_environment
 
     # What is asked for in words is refused where a run was started otherwise, also where it is the default.
     given = {name: value for name in ("precision", "form") if (value := getattr(a, name)) is not None}
@@ -127,7 +131,22 @@ def train(a: argparse.Namespace) -> None:
         cache=CacheConfig(a.cache, a.cache_bytes),
     )
     config = switch_on(config, a.as_coded)
-    print(train(config, command=command_words(a), profile=a.profile))
+    try:
+        with ranks_of_environment() as ranks:
+            folder = train(config, command=command_words(a), profile=a.profile, ranks=ranks)
+    except RanksError:
+        _say_once(config.folder)
+        raise
+    if ranks.first:
+        print(folder)
+
+
+def _say_once(run: Path) -> None:
+    """Leave silently where another rank on this folder has said already that one is gone."""
+    with suppress(OSError):
+        os.close(os.open(run / ".ranks-gone.part", os.O_CREAT | os.O_EXCL))
+        return
+    raise SystemExit(2)
 
 
 def add_parity(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@
     ├── SpaceError       a disk that is full, or will be
     ├── RunError         a run folder that is missing, unfinished or of another kind
     │   └── CheckpointError  a checkpoint cut short, altered, or of another song or configuration
+    ├── RanksError       processes that train one run together, and are not together any more
     └── NotFiniteError   a cost or a sample that is not finite
 
 The data layer has a tree of its own: `streams.errors.StreamsError`.
@@ -24,6 +25,7 @@ __all__ = [
     "DeviceError",
     "LongsongError",
     "NotFiniteError",
+    "RanksError",
     "RunError",
     "SpaceError",
 ]
@@ -55,6 +57,10 @@ class RunError(LongsongError):
 
 class CheckpointError(RunError):
     """A checkpoint that is cut short, altered, or of another song or configuration."""
+
+
+class RanksError(LongsongError):
+    """Processes that train one run together, of which one has gone."""
 
 
 class NotFiniteError(LongsongError):

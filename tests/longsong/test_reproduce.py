@@ -101,6 +101,7 @@ def test_a_run_that_fails_is_reported_and_stops_no_other(done, tmp_path, monkeyp
         return short(config, **more)
 
     monkeypatch.setattr(reproduce_module, "train", failing)
+    monkeypatch.setattr(reproduce_module, "measure_cells", lambda *_, **__: None)  # as in `done`
     assert main(["reproduce", "--profile", "smoke", "--device", "cpu", "--only", "1000x50"]) == 1
     said = capsys.readouterr()
     runs, planned = runs_of(tmp_path)

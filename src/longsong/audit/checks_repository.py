@@ -10,7 +10,7 @@ import longsong
 from longsong.audit.evidence import Evidence
 from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, every_run
 from longsong.errors import RunError
-from longsong.version import __version__
+from longsong.version import __version__, source_commit
 
 __all__ = ["described_process", "public_code"]
 
@@ -23,7 +23,7 @@ def public_code(evidence: Evidence) -> Finding:
     package = Path(longsong.__file__).resolve().parent
     sources = sorted(package.rglob("*.py"))
     digest = hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in sources)).hexdigest()
-    licence, commit = _licence(package), _commit(package)
+    licence, commit = _licence(package), source_commit()
     versions = sorted({run.of("made_by.longsong") for run in evidence.complete})
     numbers = {
         "version": __version__,
@@ -98,23 +98,3 @@ def _licence(package: Path) -> Path | None:
         return None
     found = [Path(str(file.locate())) for file in installed.files or [] if file.name == "LICENSE"]
     return found[0] if found and found[0].is_file() else None
-
-
-def _commit(package: Path) -> str | None:
-    """Read the checkout's commit from `.git`, where there is one, without calling git."""
-    git = package.parents[1] / ".git"
-    try:
-        if git.is_file():  # a linked work tree: "gitdir: PATH"
-            git = Path(git.read_text(encoding="utf-8").split(":", 1)[1].strip())
-        head = (git / "HEAD").read_text(encoding="utf-8").strip()
-        if not head.startswith("ref: "):
-            return head
-        common = git / "commondir"
-        shared = (git / common.read_text(encoding="utf-8").strip()) if common.exists() else git
-        name = head.removeprefix("ref: ")
-        if (shared / name).exists():
-            return (shared / name).read_text(encoding="utf-8").strip()
-        packed = (shared / "packed-refs").read_text(encoding="utf-8").splitlines()
-        return next((line.split(" ")[0] for line in packed if line.endswith(f" {name}")), None)
-    except (OSError, IndexError):
-        return None

@@ -21,9 +21,15 @@ class Interrupts:
     """Turns the first Ctrl-C (or SIGTERM) into a flag, and the second into KeyboardInterrupt.
 
     A context; outside of the main thread it leaves signals alone.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing of the first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._flag = threading.Event()
         self._waiting = False
         self._before: dict[int, Any] = {}
@@ -62,4 +68,5 @@ class Interrupts:
         if self._waiting:
             raise StoppedWaiting("stopped while data were waited for; the same command goes on from there")
         # Not through the progress bar: a signal may come while that is writing.
-        os.write(2, b"\nstopping after this update, with a checkpoint (once more: at once)\n")
+        if not self._quiet:
+            os.write(2, b"\nstopping after this update, with a checkpoint (once more: at once)\n")

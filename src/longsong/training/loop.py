@@ -6,17 +6,20 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from longsong.config import RunConfig
-from longsong.errors import NotFiniteError
+from longsong.errors import ConfigError, NotFiniteError
 from longsong.files import os_errors_named
 from longsong.model import Network
+from longsong.model.gradient import CostGradient
 from longsong.model.profile import section
 from longsong.progress import Progress
 from longsong.space import require_space
@@ -24,6 +27,7 @@ from longsong.training.checkpoint import Best, has_checkpoint
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.evaluation import DevGroups
 from longsong.training.feed import TorchBatches, torch_batches
+from longsong.training.followers import NoMonitors, NoSaver
 from longsong.training.forms import make_gradient
 from longsong.training.interrupts import Interrupts, StoppedWaiting
 from longsong.training.memory import PeakMemory
@@ -33,7 +37,9 @@ from longsong.training.outlook import outlook
 from longsong.training.plan import Plan, bytes_on_disk, plan_of
 from longsong.training.preparation import initial_parameters, record_of, starting_point, work_of
 from longsong.training.profiling import UpdateProfile, format_profile
-from longsong.training.record import RunRecord, read_summary
+from longsong.training.ranked import RankedGradient
+from longsong.training.ranks import ALONE, Ranks
+from longsong.training.record import RunRecord, read_record, read_summary
 from longsong.training.run_lock import only_here
 from longsong.training.saver import Saver
 from longsong.training.splits import Splits
@@ -54,6 +60,7 @@ def train(
     label: str = "training",
     profile: bool = False,
     on_epoch: Callable[[int], object] | None = None,
+    ranks: Ranks = ALONE,
 ) -> Path:
     """Train a run, or go on with it where it stopped; nothing is done where it is complete.
 
@@ -72,6 +79,9 @@ def train(
         of the run stay the same.
     on_epoch : callable, optional
         Called after each epoch with the number of those that are complete, once its checkpoint is on the disk.
+    ranks : Ranks
+        The processes that share each mini-batch, all of which call this alike; the first of them writes. How many there
+        are may differ from one start of a run to the next.
 
     Returns
     -------
@@ -90,12 +100,26 @@ def train(
     fetching = _Fetching()
     splits = Splits.open(config.shards, config.data, config.cache, fetching.tell)
     network = Network(config.model, config.data.frame)
-    record = record_of(config, splits, network, command)
+    if ranks.size > 1 and config.model.recurrence == "batch":
+        raise ConfigError(
+            f"the recurrence is over the mini-batch (D01), whose examples depend on each other, and {ranks.size} "
+            "processes would share them; train with one"
+        )
+    if not ranks.first:
+        ranks.wait()  # until the first has begun the run
+        record = read_record(run)
+    else:
+        record = record_of(config, splits, network, command, ranks)
     if read_summary(run) is not None:
+        if ranks.first:
+            ranks.wait()
         return run
-    torch.set_num_threads(record.execution.threads or available_threads())
+    torch.set_num_threads(max(1, (record.execution.threads or available_threads()) // ranks.local_size))
     # Before anything is held that it speaks of.
     plan = plan_of(record.data, network, record.execution, work_of(splits, config.training.epochs))
+    if not ranks.first:
+        _Training(run, record, splits, network, plan, None, None, ranks, quiet=True, label=label).complete()
+        return run
     new = not has_checkpoint(run / "checkpoints")
     if new:
         if config.training.start_from is not None:
@@ -110,8 +134,9 @@ def train(
     with only_here(run):
         if new:
             record.write(run)
+        ranks.wait()
         seen = UpdateProfile() if profile else None
-        training = _Training(run, record, splits, network, plan, seen, on_epoch, quiet=quiet, label=label)
+        training = _Training(run, record, splits, network, plan, seen, on_epoch, ranks, quiet=quiet, label=label)
         fetching.progress = training.progress
         try:
             training.complete()
@@ -145,6 +170,7 @@ class _Training:
         plan: Plan,
         profile: UpdateProfile | None,
         on_epoch: Callable[[int], object] | None,
+        ranks: Ranks,
         *,
         quiet: bool,
         label: str,
@@ -154,8 +180,9 @@ class _Training:
         self.device = find_device(record.execution.device)
         self.peak = PeakMemory(self.device)
         self.dtype = DTYPES[record.execution.precision]
-        self.train_stream = splits.train_stream(record.training.seed)
-        self.dev_stream = splits.dev_stream()
+        self.ranks = ranks
+        self.train_stream = splits.train_stream(record.training.seed, ranks)
+        self.dev_stream = splits.dev_stream(ranks)
         self.train_batches = torch_batches(self.train_stream, self.device, self.dtype)
         self.dev_groups = None if self.dev_stream is None else DevGroups(self.dev_stream, self.device, self.dtype)
         self.total = record.training.epochs * record.counts["updates_per_epoch"]
@@ -176,21 +203,30 @@ class _Training:
             network,
             self.at.parameters.to(self.device, self.dtype, copy=True),
             self.optimiser,
-            make_gradient(network, record.execution, profile),
+            self._form(profile),
             profile,
         )
-        self.saver = Saver(run / "checkpoints", network, self.at.best.sha256)
+        writer = Saver if ranks.first else NoSaver
+        self.saver = writer(run / "checkpoints", network, self.at.best.sha256)
         self.seconds_before, self.started = self.at.training_seconds, time.monotonic()
         self.saved = time.monotonic()
+
+    def _form(self, profile: UpdateProfile | None) -> CostGradient:
+        form = make_gradient(self.network, self.record.execution, profile)
+        if self.ranks.size == 1:
+            return form
+        self.ranked = RankedGradient(form, self.ranks, lambda: self.interrupted.is_set())
+        return self.ranked
 
     def complete(self) -> None:
         """Make all updates that are left, and write the summary."""
         at = self.at
         at.starts += 1
+        monitors = Monitors if self.ranks.first else NoMonitors
         with (
-            Monitors(self.run, at.metrics_bytes, at.update) as self.monitors,
+            monitors(self.run, at.metrics_bytes, at.update) as self.monitors,
             self.progress as progress,
-            Interrupts() as self.interrupted,
+            Interrupts(quiet=not self.ranks.first) as self.interrupted,
         ):
             self._say_outlook()
             if self.dev_stream is None:
@@ -199,7 +235,7 @@ class _Training:
                 progress.resume_at(at.update)
             try:
                 if not at.train_stream:  # nothing was saved yet
-                    with self.interrupted.while_waiting():
+                    with self._stopped_at_once():
                         self._evaluate()
                     self._save()
                     self.saver.wait()
@@ -219,6 +255,8 @@ class _Training:
             finally:
                 at.best = replace(at.best, sha256=self.saver.wait())
             self.monitors.synced_bytes()
+            if not self.ranks.first:
+                return
             peak = self.peak.bytes() if at.update > self.begun_at else None  # of a start that did something
             summarise(self.run, self.record, self.network, self.splits, at, self.plan.bytes, peak)
             if self.interrupted.is_set():  # in the last update, or after it
@@ -226,7 +264,7 @@ class _Training:
 
     def _say_outlook(self) -> None:
         """Say what updates will take, and how they are computed, if anybody listens."""
-        if self.progress.quiet:
+        if self.progress.quiet or self.ranks.size > 1:  # it would compute a mini-batch that the others do not
             return
         for line in outlook(self.updater, self.record.execution, self.plan, self.total):
             self.progress.say(line)
@@ -235,7 +273,11 @@ class _Training:
         at, record = self.at, self.record
         stream = self.train_stream
         started, waited = time.monotonic(), stream.waited_seconds
+        wholes: Iterator[NDArray[np.int64]] | None = None
         for inputs, targets in self._awaited(self.train_batches):
+            if self.ranks.size > 1 and wholes is None:
+                wholes = iter(stream.scheme.mini_batches(stream.epoch, stream.position - 1))
+            indices = stream.indices if wholes is None else next(wholes)
             if self.dev_groups is not None and (at.update + 1) % record.counts["updates_per_epoch"] == 0:
                 self.dev_groups.begin()
             begun = time.monotonic()
@@ -245,7 +287,7 @@ class _Training:
             self.monitors.update(
                 update=at.update,
                 epoch=at.epoch + 1,
-                indices=stream.indices,
+                indices=indices,
                 cost=cost,
                 step=step,
                 learning_rate=self.optimiser.learning_rate,
@@ -253,7 +295,7 @@ class _Training:
                 waited_seconds=stream.waited_seconds - waited,
                 computed_seconds=now - begun,
             )
-            speed = inputs.numel() / (now - started)
+            speed = len(indices) * record.data.frame * record.data.seq / (now - started)
             # So that its memory is free for the next: the loop's own names would hold it until that is there.
             del inputs, targets
             self.progress.update(
@@ -320,9 +362,14 @@ class _Training:
         self.saved = time.monotonic()
 
     def _stop_if_interrupted(self) -> None:
-        if self.interrupted.is_set():
+        # Ranks stop together, after the same update, whichever of them was asked.
+        if self.interrupted.is_set() if self.ranks.size == 1 else self.ranked.stopped:
             self._save()
             self._stop()
+
+    def _stopped_at_once(self) -> AbstractContextManager[None]:
+        """Give a block in which nothing is waited for but data; ranks end no such block apart."""
+        return self.interrupted.while_waiting() if self.ranks.size == 1 else nullcontext()
 
     def _stop(self) -> NoReturn:
         raise KeyboardInterrupt(
@@ -339,7 +386,7 @@ class _Training:
             # None is waited for behind the last: what ends an epoch is one piece.
             may_stop = first or stream.position < len(stream.scheme)
             try:
-                with section(self.profile, "data"), self.interrupted.while_waiting() if may_stop else nullcontext():
+                with section(self.profile, "data"), self._stopped_at_once() if may_stop else nullcontext():
                     batch = next(iterator, None)
             except StoppedWaiting:
                 stream.load_state_dict(stream.state_dict() | before)

@@ -18,15 +18,18 @@ from longsong.training.device import available_threads, device_name, find_device
 from longsong.training.footprint import Work
 from longsong.training.forms import choose_elementwise, require_form
 from longsong.training.plan import choose_memory, make_plan
+from longsong.training.ranks import ALONE, Ranks
 from longsong.training.record import LOG, RunRecord, read_record
 from longsong.training.splits import Splits
 from longsong.units import human_bytes
-from longsong.version import __version__
+from longsong.version import __version__, source_commit
 
 __all__ = ["initial_parameters", "record_of", "starting_point", "work_of"]
 
 
-def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequence[str]) -> RunRecord:
+def record_of(
+    config: RunConfig, splits: Splits, network: Network, command: Sequence[str], ranks: Ranks = ALONE
+) -> RunRecord:
     """Give the record of a run: as it stands in its folder, if it was started, else a new one.
 
     What the user left open (device, threads, memory, pieces, how the element-wise work is done) is chosen here, at
@@ -40,6 +43,8 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
     network : Network
     command : sequence of str
         The words of the command.
+    ranks : Ranks
+        The processes that are to share it.
 
     Raises
     ------
@@ -63,7 +68,7 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
         parameters=network.size,
         execution=config.execution,
         machine={},
-        made_by={"longsong": __version__, "command": list(command)},
+        made_by={"longsong": __version__, "commit": source_commit(), "command": list(command)},
     )
     run = config.folder
     if (run / "config.json").exists():
@@ -85,6 +90,8 @@ def record_of(config: RunConfig, splits: Splits, network: Network, command: Sequ
         elementwise=choose_elementwise(config.execution, device, work.steps(splits.data, config.model)),
     )
     memory = choose_memory(config.execution.memory, device)
+    if config.execution.memory is None and device.type == "cpu":
+        memory //= ranks.local_size  # which all take some of what is free here
     plan = make_plan(splits.data, network, execution, work, device, memory)
     execution = replace(
         execution,

@@ -14,6 +14,7 @@ import streams
 from longsong.config import CacheConfig, DataConfig
 from longsong.errors import ConfigError
 from longsong.training.passes import PassWindows, split_passes
+from longsong.training.ranks import ALONE, Ranks
 from longsong.units import human_seconds
 
 __all__ = ["DEV_SEED", "Splits", "mini_batch_bytes", "prefetched"]
@@ -105,23 +106,23 @@ class Splits:
             train.normaliser = dev.normaliser = _shifted(train.normaliser, song.statistics.mean)
         return cls(song, replace(data, train_samples=samples), train, dev)
 
-    def train_stream(self, seed: int) -> streams.DataStream:
-        """Give the shuffled stream of the train split."""
-        return self._stream(self.train, seed)
+    def train_stream(self, seed: int, ranks: Ranks = ALONE) -> streams.DataStream:
+        """Give the shuffled stream of the train split, of which each of `ranks` has its rows."""
+        return self._stream(self.train, seed, ranks)
 
-    def dev_stream(self) -> streams.DataStream | None:
+    def dev_stream(self, ranks: Ranks = ALONE) -> streams.DataStream | None:
         """Give the shuffled stream of the dev split, one epoch an evaluation; None where it is empty."""
         if not len(self.dev):
             return None
-        return self._stream(self.dev, DEV_SEED)
+        return self._stream(self.dev, DEV_SEED, ranks)
 
-    def _stream(self, windows: streams.Windows, seed: int) -> streams.DataStream:
+    def _stream(self, windows: streams.Windows, seed: int, ranks: Ranks) -> streams.DataStream:
         return streams.DataStream(
             windows,
             streams.ShuffledScheme(len(windows), self.data.batch, seed),
-            # One process trains a run, whatever the environment says of others.
-            rank=0,
-            world_size=1,
+            # Said here, whatever the environment says.
+            rank=ranks.rank,
+            world_size=ranks.size,
             prefetch=prefetched(self.data),
         )
 

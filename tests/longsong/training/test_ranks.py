@@ -1,0 +1,249 @@
+"""One run over several processes that `torchrun` starts: the numbers of one process, whoever shares and is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+import longsong
+from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
+from longsong.cli import main
+from longsong.config import Cell, Precision
+from longsong.errors import ConfigError
+from longsong.training.ranked import RankedGradient
+from longsong.training.ranks import Ranks, ranks_of_environment
+from longsong.training.record import read_summary
+
+FRAME, SEQ, BATCH, EPOCHS = 20, 5, 50, 5
+ROOT = Path(longsong.__file__).parents[2]
+
+
+def words(shards: Path, out: Path, cell: Cell = "gru", precision: Precision = "float64", epochs: int = EPOCHS):
+    shape = ["--frame", FRAME, "--seq", SEQ, "--batch", BATCH, "--hidden", 8, "--epochs", epochs, "--cell", cell]
+    return [
+        *map(str, ["train", shards, *shape, "--precision", precision, "--device", "cpu", "--threads", 1, "--out", out])
+    ]
+
+
+def start(ranks: int, command: list[str]) -> subprocess.Popen[str]:
+    """Start ranks as a user does, in a group of processes of their own."""
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    return subprocess.Popen(
+        [*launch, "-m", "longsong", *command],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def together(ranks: int, command: list[str]) -> str:
+    process = start(ranks, command)
+    said, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    return said
+
+
+def alone(config: RunConfig) -> Path:
+    return longsong.train(config, quiet=True)
+
+
+def config_of(shards: Path, out: Path, cell: Cell = "gru", precision: Precision = "float64") -> RunConfig:
+    return RunConfig(
+        shards,
+        DataConfig(FRAME, SEQ, batch=BATCH),
+        ModelConfig(cell=cell, hidden=8),
+        TrainingConfig(epochs=EPOCHS),
+        ExecutionConfig(device="cpu", threads=1, precision=precision),
+        out,
+    )
+
+
+def parameters(run: Path) -> dict[str, np.ndarray]:
+    return load_file(max((run / "checkpoints").glob("update-*/parameters.safetensors")))
+
+
+def lines(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_same(run: Path, other: Path, tolerance: float) -> None:
+    """Per tensor, and every cost; whatever is no sum of floating-point numbers to the bit."""
+    found, expected = parameters(run), parameters(other)
+    assert found.keys() == expected.keys()
+    for name in expected:
+        assert np.abs(found[name] - expected[name]).max() <= tolerance * np.abs(expected[name]).max(), name
+    for one, two in zip(lines(run), lines(other), strict=True):
+        for key in ("kind", "update", "epoch", "examples", "indices_sha256", "learning_rate", "best"):
+            assert one.get(key) == two.get(key)
+        for key in ("train_cost", "dev_cost", "step_norm", "gradient_norm"):
+            if one.get(key) is not None:
+                assert one[key] == pytest.approx(two[key], rel=max(tolerance, 1e-12))
+
+
+@pytest.fixture(scope="module")
+def single(shards, tmp_path_factory):
+    return alone(config_of(shards, tmp_path_factory.mktemp("single") / "run"))
+
+
+def test_there_are_updates_enough_to_tell(single):
+    updates = [line for line in lines(single) if line["kind"] == "update"]
+    assert len(updates) >= 20
+    assert updates[-1]["examples"] % 3, "the last mini-batch of an epoch is to be uneven"
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_compute_what_one_process_does(single, shards, tmp_path, ranks):
+    run = tmp_path / "run"
+    assert together(ranks, words(shards, run)).split() == [str(run)]
+    assert_same(run, single, 1e-12)
+    assert read_summary(run)["best"]["epoch"] == read_summary(single)["best"]["epoch"]
+    assert sorted(path.name for path in run.iterdir()) == sorted(path.name for path in single.iterdir()) or (
+        len(list(run.glob("events*"))) == 1
+    )
+
+
+def test_in_float32_too(shards, tmp_path):
+    expected = alone(config_of(shards, tmp_path / "alone", "lstm", "float32"))
+    together(2, words(shards, tmp_path / "run", "lstm", "float32"))
+    assert_same(tmp_path / "run", expected, 1e-4)
+
+
+@pytest.mark.parametrize("killed", [0, 2])
+def test_a_rank_is_killed_all_stop_and_others_go_on(single, shards, tmp_path, killed):
+    run = tmp_path / "run"
+    long = words(shards, run, epochs=EPOCHS)
+    slow = start_slowly(3, long, run)
+    wait_for(lambda: len(list((run / "checkpoints").glob("update-*"))) and updates_in(run) >= 9, slow)
+    workers = {
+        int(child.environ()["RANK"]): child
+        for child in psutil.Process(slow.pid).children(recursive=True)
+        if "RANK" in child.environ() and "WORLD_SIZE" in child.environ()
+    }
+    workers[killed].kill()
+    _, errors = slow.communicate(timeout=60)
+    assert slow.returncode != 0
+    assert errors.count("longsong: another process of this run has gone") <= 1
+    if killed:
+        assert "start all of them again with the same command" in errors
+    assert not [child for child in workers.values() if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert read_summary(run) is None
+    together(2, long)
+    assert_same(run, single, 1e-12)
+
+
+def start_slowly(ranks: int, command: list[str], run: Path) -> subprocess.Popen[str]:
+    """Start ranks of which each update takes a while, so that there is one to be killed in."""
+    script = run.parent / "slowly.py"
+    script.write_text(
+        "import sys, time\n"
+        "from longsong.training import ranked, monitors\n"
+        "monitors._SECONDS_BETWEEN_WRITES = 0.0\n"
+        "add = ranked.RankedGradient.cost_and_gradient\n"
+        "def slowly(self, *a):\n"
+        "    time.sleep(0.1)\n"
+        "    return add(self, *a)\n"
+        "ranked.RankedGradient.cost_and_gradient = slowly\n"
+        "from longsong.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"}
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    return subprocess.Popen(
+        [*launch, str(script), *command],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def updates_in(run: Path) -> int:
+    return sum(line["kind"] == "update" for line in lines(run)) if (run / "metrics.jsonl").exists() else 0
+
+
+def wait_for(seen, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not seen():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_asked_to_stop_all_stop_after_the_same_update(single, shards, tmp_path):
+    run = tmp_path / "run"
+    slow = start_slowly(2, words(shards, run), run)
+    wait_for(lambda: updates_in(run) >= 9, slow)
+    os.killpg(slow.pid, signal.SIGINT)
+    slow.communicate(timeout=60)
+    assert slow.returncode != 0
+    stopped_at = max(int(path.name.removeprefix("update-")) for path in (run / "checkpoints").glob("update-*"))
+    assert 9 <= stopped_at < max(line["update"] for line in lines(single))
+    assert main(words(shards, run)) == 0  # by one process
+    assert_same(run, single, 1e-12)
+
+
+def test_over_the_mini_batch_examples_cannot_be_shared(shards, tmp_path):
+    config = RunConfig(shards, DataConfig(FRAME, SEQ), ModelConfig(hidden=4, recurrence="batch"), out=tmp_path / "run")
+    with pytest.raises(ConfigError, match="2 processes would share them; train with one"):
+        longsong.train(config, quiet=True, ranks=Ranks(1, 2))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_environment_that_torchrun_did_not_make_is_named():
+    for environment in ({}, {"WORLD_SIZE": "1", "MASTER_ADDR": "x"}, {"WORLD_SIZE": "4"}):
+        with ranks_of_environment(environment) as ranks:
+            assert (ranks.rank, ranks.size, ranks.first) == (0, 1, True)
+    broken = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "RANK": "0"}
+    with pytest.raises(ConfigError, match="'LOCAL_RANK' is not as torchrun sets it"), ranks_of_environment(broken):
+        pass
+
+
+class Sums(Ranks):
+    """Two ranks in one process: what the other has is added."""
+
+    def __init__(self, other: list[torch.Tensor]) -> None:
+        super().__init__(0, 2)
+        self.other = other
+
+    def sum(self, numbers: torch.Tensor) -> None:
+        numbers += self.other.pop(0)
+
+
+class Form:
+    """A form whose costs and gradients are the sums of its inputs."""
+
+    def cost_and_gradient(self, parameters, inputs, targets):
+        return float(inputs.mean()), inputs.mean() * torch.ones_like(parameters)
+
+    def cost(self, parameters, inputs, targets):
+        return float(inputs.mean())
+
+    def costs(self, parameters, inputs, targets, sizes):
+        return [float(part.mean()) for part in inputs.split(list(sizes))]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_rank_without_rows_gets_what_the_others_have(asked):
+    parameters, empty = torch.zeros(3), torch.empty(0, 2, 2)
+    other = torch.tensor([6.0, 6.0, 6.0, 6.0, 2.0, float(asked)])
+    form = RankedGradient(Form(), Sums([other]), lambda: False)
+    cost, gradient = form.cost_and_gradient(parameters, empty, empty)
+    assert (cost, gradient.tolist(), form.stopped) == (3.0, [3.0] * 3, asked)
+    form = RankedGradient(Form(), Sums([torch.tensor([[2.0, 1.0], [10.0, 2.0]], dtype=torch.float64)]), lambda: False)
+    own = torch.full((1, 2, 2), 4.0)
+    assert form.costs(parameters, own, own, [1, 0]) == [3.0, 5.0]
