@@ -23,6 +23,7 @@ from longsong.config import (
     TrainingConfig,
     TrainingSwitch,
 )
+from longsong.errors import RanksError
 from longsong.switches import explained, switch_on
 
 __all__ = ["add_parity", "add_train", "parity", "train"]

@@ -65,7 +65,7 @@ def test_a_run_that_waits_for_a_server_stops_and_goes_on(tmp_path, monkeypatch):
         time.sleep(0.5)  # it waits now
         run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=15)  # the server would be given up only after minutes
-        assert run.returncode == 130
+        assert run.returncode == 130, said
         assert "the same command goes on from there" in said
         assert "Traceback" not in said
         server.always.clear()
