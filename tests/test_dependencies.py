@@ -30,12 +30,13 @@ ALLOWED: dict[str, set[str]] = {
     "generation": BASE | {"model"},
     "training": BASE | {"model", "streams"},
     "audit": BASE | SOUND | {"streams", "__init__"},  # where the code at hand lies
-    "report": BASE | SOUND | {"audit"},
+    "spectrogram": BASE | {"audit"},
+    "report": BASE | SOUND | {"audit", "spectrogram"},
     # runs: for its types alone
     "generating": BASE | {"model", "generation", "runs"},
     "judging": BASE | {"audit", "generation", "training", "streams", "runs"},
     "heard": BASE | {"audit", "generation", "judging"},
-    "generated": BASE | SOUND | {"generating", "generation", "heard", "judging", "training", "runs"},
+    "generated": BASE | SOUND | {"generating", "generation", "heard", "judging", "spectrogram", "training", "runs"},
     "playing": BASE | SOUND | {"generating", "heard", "runs"},
     "runs": BASE | SOUND | {"model", "generating", "generated", "training", "streams"},
     "listening_ways": BASE | {"generating", "generation"},
@@ -45,6 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "experiments": BASE
     | {"audit", "estimate", "generated", "generating", "model", "generation", "training", "streams", "runs"},
     "estimate": BASE | {"model", "generation", "training"},
+    "board": BASE,
     "grid": BASE | {"estimate", "generating", "streams"},
     "reproduce": BASE
     | {
@@ -65,7 +67,7 @@ ALLOWED: dict[str, set[str]] = {
     "streams": set(),
 }
 ALLOWED["arguments"] = BASE | {"streams"}
-COMMANDS = ("as_coded", "audit", "curves", "generate", "listen", "train")
+COMMANDS = ("as_coded", "audit", "board", "curves", "generate", "listen", "train")
 ALLOWED |= {f"cli_{name}": set(ALLOWED) | {f"cli_{other}" for other in COMMANDS} for name in COMMANDS}
 ALLOWED["cli"] = set(ALLOWED) | {"__init__"}
 ALLOWED["__main__"] = {"cli"}

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, get_args
 
-from longsong import cli_as_coded, cli_audit, cli_generate, cli_listen, cli_train
+from longsong import cli_as_coded, cli_audit, cli_board, cli_generate, cli_listen, cli_train
 from longsong.arguments import add_place, command_words, local, widths, without_secrets
 from longsong.config import ENCODINGS, Device, ExecutionConfig, Precision
 from longsong.errors import LongsongError
@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_train.add_parity(command("parity", cli_train.parity, "compare with numbers of the original stack"))
     audit = command("audit", cli_audit.audit, "check every claim of the post against the runs, and write the page")
     cli_audit.add_audit(audit)
+    cli_board.add_board(command("board", cli_board.board, "show runs in TensorBoard, on this machine alone"))
     as_coded = command("as-coded", cli_as_coded.list_switches, "explain the ways of the 2016 code: its switches")
     cli_as_coded.add_as_coded(as_coded)
     return parser

@@ -18,9 +18,10 @@ from longsong.heard import Heard
 from longsong.judging import Judge, judge_run
 from longsong.progress import Progress
 from longsong.space import require_space
-from longsong.training.monitors import log_audio, log_figures
+from longsong.spectrogram import spectrogram_png
+from longsong.training.outcomes import log_figures, log_sound
 from longsong.training.record import read_summary, write_summary
-from longsong.wav import WavWriter, write_wav
+from longsong.wav import WavWriter, wav_header, write_wav
 
 if TYPE_CHECKING:
     from longsong.runs import Run
@@ -202,14 +203,24 @@ def _beside_whole(target: Path) -> Path:
 
 
 def _tell(run: Run, wav: Path, generated: Generated) -> None:
-    """Add a sound to the TensorBoard of its run, and its figures to the summary, by the wav's name.
+    """Add a sound, and its spectrogram, to the TensorBoard of its run, and its figures to the summary.
 
-    A sound that lies elsewhere is told too, by its whole path; the run may then be one that cannot be written to.
+    They have the wav's name. A sound that lies elsewhere is told too, by its whole path; the run may then be one that
+    cannot be written to.
     """
     own = wav.resolve().parent in (run.folder.resolve(), (run.folder / _EACH).resolve())
     rate, epoch, figures = (generated.record[key] for key in ("sample_rate", "epoch", "sound"))
+    samples = generated.samples
     try:
-        log_audio(run.folder, wav.stem, generated.samples, rate, epoch)
+        log_sound(
+            run.folder,
+            wav.stem,
+            epoch,
+            wav=wav_header(len(samples), rate) + samples.astype("<i2").tobytes(),
+            samples=len(samples),
+            sample_rate=rate,
+            spectrogram=spectrogram_png(samples, rate),
+        )
         log_figures(run.folder, f"{wav.stem}/sound", figures, epoch)
         summary = read_summary(run.folder)
         if summary is not None:

@@ -21,7 +21,7 @@ from longsong.errors import LongsongError, RunError
 from longsong.generation import generate_carry
 from longsong.progress import Progress
 from longsong.training.forms import make_gradient
-from longsong.training.monitors import log_figures
+from longsong.training.outcomes import log_figures
 from longsong.training.record import read_summary, write_summary
 from longsong.training.splits import Splits
 from streams import StreamsError, Windows

@@ -84,11 +84,11 @@ def listen(
     folder = _refuse_unfit(loaded, output, seconds)
     with os_errors_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    page, heard = folder / "index.html", []
+    page, heard, titles = folder / "index.html", [], _titles(loaded)
     try:
         for number, run in enumerate(loaded):
             count = f"{number + 1} of {len(loaded)}"
-            heard.append(_Listening(run, folder, seconds, count, quiet).heard())
+            heard.append(_Listening(run, folder, seconds, titles[number], count, quiet).heard())
             page = write_listening_page(folder, heard, unfinished=len(loaded) - number - 1)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
@@ -120,6 +120,18 @@ def _refuse_unfit(runs: Sequence[Run], output: Path | None, seconds: float) -> P
     return folder
 
 
+def _titles(runs: Sequence[Run]) -> list[str]:
+    """Give titles that tell runs apart: what they are, and where that is the same their names too."""
+    titles = []
+    for run in runs:
+        record = run.record
+        shape = f"{record.data.frame:,} \N{MULTIPLICATION SIGN} {record.data.seq:,}"
+        titles.append(f"{shape}, {record.model.cell.upper()} {record.model.hidden}, seed {record.training.seed}")
+    return [
+        f"{title}, {_name(run)}" if titles.count(title) > 1 else title for title, run in zip(titles, runs, strict=True)
+    ]
+
+
 def _name(run: Run) -> str:
     return run.folder.resolve().name
 
@@ -130,6 +142,8 @@ class _Listening:
 
     Attributes
     ----------
+    title : str
+        Of the run, for people.
     count : str
         Which run of how many, for the progress.
     """
@@ -137,6 +151,7 @@ class _Listening:
     run: Run
     page: Path
     seconds: float
+    title: str
     count: str
     quiet: bool
 
@@ -151,10 +166,7 @@ class _Listening:
                 left_out.append(found)
             else:
                 sounds.append(found)
-        record = self.run.record
-        shape = f"{record.data.frame:,} \N{MULTIPLICATION SIGN} {record.data.seq:,}"
-        title = f"{shape}, {record.model.cell.upper()} {record.model.hidden}, seed {record.training.seed}"
-        return HeardRun(_name(self.run), title, self._facts(seed), sounds, left_out)
+        return HeardRun(_name(self.run), self.title, self._facts(seed), sounds, left_out)
 
     @property
     def _folder(self) -> Path:

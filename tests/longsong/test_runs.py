@@ -20,6 +20,7 @@ from longsong.errors import AudioError, CheckpointError, ConfigError, DeviceErro
 from longsong.generated import generate_into, is_generated
 from longsong.generating import Generating
 from longsong.generation import generate_carry, generate_post
+from longsong.spectrogram import spectrogram_png
 from streams import Song, Windows, train_samples
 
 FRAME, SEQ = 20, 5
@@ -120,7 +121,8 @@ def test_generated_files(run, config, tmp_path):
     assert (made["format"], made["seed_in_output"], made["rms"]) == ("longsong.generated", False, generated.level.rms)
     assert is_generated(run.folder, run.epoch)
     assert not is_generated(run.folder, run.epoch + 1)
-    wav.write_bytes(wav.read_bytes()[:-2])
+    whole = wav.read_bytes()
+    wav.write_bytes(whole[:-2])
     assert not is_generated(run.folder, run.epoch)
 
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -129,6 +131,9 @@ def test_generated_files(run, config, tmp_path):
     events.Reload()
     audio = events.Audio("generated")[-1]
     assert (audio.sample_rate, audio.length_frames, audio.step) == (16_000, 480_000, run.epoch)
+    assert audio.encoded_audio_string == whole
+    image = events.Images("generated/spectrogram")[-1]
+    assert (image.encoded_image_string, image.step) == (spectrogram_png(generated.samples, 16_000), run.epoch)
 
 
 def test_carried_state_does_not_write_over_the_posts_way(run):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from longsong.audit.as_coded import AsCoded, Effect, TrainedWay
 
-__all__ = ["format_as_coded", "plain_sentence"]
+__all__ = ["configuration_of", "format_as_coded", "plain_sentence", "sentences_of", "tables_of"]
 
 _NONE = "-"
 
@@ -21,42 +21,58 @@ def format_as_coded(found: AsCoded, width: int = 100) -> str:
     width : int
         Columns of the terminal, for sentences.
     """
+    lines = [configuration_of(found), ""]
+    for caption, rows in tables_of(found):
+        lines += [caption, *_aligned(rows), ""]
+    for sentence in sentences_of(found):
+        lines += textwrap.wrap(sentence, width, subsequent_indent="  ")
+    return "\n".join(lines)
+
+
+def configuration_of(found: AsCoded) -> str:
+    """Say in a line what was trained."""
     c = found.configuration
-    seeds = f"{c['seeds']} random seeds"
-    lines = [
+    return (
         f"{found.song['name']}: {c['frame']}x{c['seq']}, {c['layers']} layers of {c['hidden']} ({c['cell']}), "
-        f"{c['epochs']} epochs, {seeds}, {found.machine['device_name']}",
-        "",
-        "Dev cost over the cost of predicting the mean (lower is better; mean and spread; difference from as described "
-        "with its 95 % interval)",
-        *_rows([_cost_head(), *(_cost_row(found, way.name) for way in found.training)]),
-        "",
-        "Time: updates made, and seconds of one (median of a run; mean and spread over seeds)",
-        *_rows([["way", "updates", "s/update", "difference"], *(_time_row(found, way) for way in found.training)]),
-        "",
-        "Sound, by the post's way (means over seeds)",
-        *_rows([_sound_head([]), *(_trained_sound(found, way) for way in found.training)]),
-        "",
-        "Sound of the described run of seed 1, by the ways of generating",
-        *_rows([_sound_head(["iterations"]), *_generated_sounds(found)]),
-        "",
+        f"{c['epochs']} epochs, {c['seeds']} random seeds, {found.machine['device_name']}"
+    )
+
+
+def tables_of(found: AsCoded) -> list[tuple[str, list[list[str]]]]:
+    """Give costs, times and sounds as tables: a caption, and rows, of which the first is the head."""
+    return [
+        (
+            "Dev cost over the cost of predicting the mean (lower is better; mean and spread; difference from as "
+            "described with its 95 % interval)",
+            [_cost_head(), *(_cost_row(found, way.name) for way in found.training)],
+        ),
+        (
+            "Time: updates made, and seconds of one (median of a run; mean and spread over seeds)",
+            [["way", "updates", "s/update", "difference"], *(_time_row(found, way) for way in found.training)],
+        ),
+        (
+            "Sound, by the post's way (means over seeds)",
+            [_sound_head([]), *(_trained_sound(found, way) for way in found.training)],
+        ),
+        (
+            "Sound of the described run of seed 1, by the ways of generating",
+            [_sound_head(["iterations"]), *_generated_sounds(found)],
+        ),
     ]
-    for way in found.training:
-        lines += textwrap.wrap(plain_sentence(found, way.name), width, subsequent_indent="  ")
+
+
+def sentences_of(found: AsCoded) -> list[str]:
+    """Give what follows from the numbers, in plain sentences."""
     same = "the very same bytes of parameters" if found.forget_bias_changes_nothing else "OTHER parameters"
-    lines += textwrap.wrap(f"D06: with the forget bias of 2016 and without it every seed gives {same}.", width)
     shift = found.song["scale"] * found.song["mean"]
-    lines += textwrap.wrap(
+    return [
+        *(plain_sentence(found, way.name) for way in found.training),
+        f"D06: with the forget bias of 2016 and without it every seed gives {same}.",
         f"D12: this song's mean is {found.song['mean']:.3f} steps of int16, and so the shift is {shift:.2e} of a range "
         "of 2.",
-        width,
-    )
-    lines += textwrap.wrap(
         "D07: with overlapping examples (overlap, all) audio of the whole song is trained on: what they cost on the "
         "dev split as described is no cost of unheard audio either.",
-        width,
-    )
-    return "\n".join(lines)
+    ]
 
 
 def plain_sentence(found: AsCoded, name: str) -> str:
@@ -142,7 +158,7 @@ def _difference(effect: Effect | None) -> str:
     return f"{d.mean:+.4f} ({d.low:+.4f} to {d.high:+.4f})"
 
 
-def _rows(rows: Sequence[Sequence[str]]) -> list[str]:
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Give rows with columns of one width each, the first to the left."""
     first, *others = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [

@@ -9,7 +9,7 @@ from typing import Any
 from longsong.audit.cost_curves import AS_CODED, THE_2016, Costs, Curves
 from longsong.audit.curves import ShapeCurves
 from longsong.report.drawing import CODED, DEV, INK, TEXT, draw
-from longsong.report.plots import thin
+from longsong.report.thinning import thin
 
 __all__ = ["CurvesPlot", "plot_curves"]
 

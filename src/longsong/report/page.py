@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from longsong.audit import Audit, Verdict
+from longsong.errors import RunError
 from longsong.files import os_errors_named, write_text
+from longsong.report.templating import render
 from longsong.report.view import make_view
 
 __all__ = ["write_report"]
@@ -16,8 +18,8 @@ _TEMPLATE = "page.html.j2"
 def write_report(runs: Path, audit: Audit) -> Path:
     """Write ``report/index.html`` into a folder of runs.
 
-    Everything that comes from files is escaped; the curves alone, which `longsong.report.plots` draws from
-    numbers, are put in as they are.
+    Everything that comes from files is escaped; the curves of 2016 alone, which `longsong.report.curves_plot` draws
+    from numbers, are put in as they are. Spectrograms of the sounds are drawn into ``report/spectrograms``.
 
     Parameters
     ----------
@@ -38,25 +40,19 @@ def write_report(runs: Path, audit: Audit) -> Path:
     SpaceError
         The page cannot be written there.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    view = make_view(Path(runs), audit)
-    environment = Environment(
-        loader=PackageLoader("longsong.report", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template(_TEMPLATE).render(
-        view=view,
+    page = Path(runs) / "report" / "index.html"
+    if not Path(runs).is_dir():
+        raise RunError(f"there is no folder {runs}; give the folder of runs, such as runs/")
+    with os_errors_named(page):
+        page.parent.mkdir(exist_ok=True)
+    text = render(
+        _TEMPLATE,
+        view=make_view(Path(runs), audit, page.parent),
         audit=audit,
         drawing=Markup,
         slugs={verdict.value: verdict.value.replace(" ", "-") for verdict in Verdict},
     )
-    page = Path(runs) / "report" / "index.html"
-    with os_errors_named(page):
-        page.parent.mkdir(exist_ok=True)
     write_text(page, text)
     return page

@@ -16,9 +16,9 @@ from longsong.audit.short_time import FULL_SCALE
 from longsong.audit.wavs import Wav
 from longsong.errors import RunError
 from longsong.files import sha256_of
-from longsong.report.spectrogram import HIGHEST_DB, LOWEST_DB, colour_stops, draw_spectrogram
 from longsong.report.ticks import Tick, frequency_ticks, level_ticks, minus, time_ticks
 from longsong.report.waveform import HEIGHT, envelope, outline, range_for
+from longsong.spectrogram import HIGHEST_DB, LOWEST_DB, colour_stops, draw_spectrogram
 from longsong.units import human_time
 
 __all__ = ["SoundView", "view_sound"]

@@ -26,4 +26,5 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["thousands"] = "{:,}".format
     return environment.get_template(template).render(**values)

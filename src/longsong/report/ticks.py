@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from longsong.report.spectrogram import place_of
+from longsong.spectrogram import place_of
 
 __all__ = ["Tick", "frequency_ticks", "level_ticks", "minus", "time_ticks"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,11 +11,17 @@ from typing import Any
 from longsong.audit import Audit
 from longsong.audit.evidence import Evidence
 from longsong.audit.run import Run
+from longsong.report.experiments_view import Experiments, view_experiments
 from longsong.report.grid_view import GridTable, view_grids
 from longsong.report.run_view import RunView, view_run
+from longsong.report.sound_view import SoundView
 from longsong.units import human_count, human_time
+from longsong.version import __version__, source_commit
 
 __all__ = ["View", "make_view"]
+
+_COMMIT = 12
+"""Digits of a commit that are shown."""
 
 
 @dataclass(frozen=True)
@@ -26,33 +33,68 @@ class View:
     song : list of (str, str)
         The song, in names and values.
     made : list of (str, str)
-        Machine, date and versions.
+        Machine, date, versions and commits of the runs.
+    written_by : str
+        Version and commit of the code that writes the page.
     grids : list of GridTable
+    deepest : float or None
+        The ratio of the grids' deepest colour.
     best : RunView or None
-        The run with the lowest ratio.
+        The run with the lowest ratio, of those that are as the post describes.
     runs : list of RunView
+    experiments : Experiments
     audit : Audit
     """
 
     song: list[tuple[str, str]]
     made: list[tuple[str, str]]
+    written_by: str
     grids: list[GridTable]
+    deepest: float | None
     best: RunView | None
     runs: list[RunView]
+    experiments: Experiments
     audit: Audit
 
+    @property
+    def problems(self) -> list[str]:
+        """What could not be read, each once."""
+        return list(dict.fromkeys([*self.audit.problems, *self.experiments.problems]))
 
-def make_view(runs: Path, audit: Audit) -> View:
-    """Take what the page shows from a folder of runs and its audit."""
+    @property
+    def legend(self) -> SoundView | None:
+        """Any of the sounds, to explain what players show; None where there is none."""
+        return next((run.sound for run in self.runs if run.sound is not None), None)
+
+    @property
+    def curves(self) -> dict[str, dict[str, Any]]:
+        """What the page draws of each run, by its name."""
+        return {run.name: {"title": run.title, **run.curves.to_json()} for run in self.runs if run.curves is not None}
+
+
+def make_view(runs: Path, audit: Audit, page: Path) -> View:
+    """Take what the page shows from a folder of runs and its audit.
+
+    Parameters
+    ----------
+    runs : Path
+    audit : Audit
+    page : Path
+        The folder of the page, which has to be there; spectrograms are drawn into it.
+    """
     evidence = Evidence.load(runs)
-    views = [view_run(run) for run in sorted(evidence.complete, key=_order)]
-    judged = [view for view in views if view.ratio is not None]
+    views = [view_run(run, page) for run in sorted(evidence.complete, key=_order)]
+    judged = [view for view in views if view.ratio is not None and not view.ways]
+    grids, deepest = view_grids(evidence, views)
     return View(
         song=_song(evidence),
         made=_made(evidence),
-        grids=view_grids(evidence, views),
+        written_by=", ".join([f"longsong {__version__}", *_commits([source_commit()])]),
+        grids=grids,
+        deepest=deepest,
         best=min(judged, key=lambda view: view.ratio or 0.0, default=None),
         runs=views,
+        experiments=view_experiments(evidence, audit, page),
         audit=audit,
     )
 
@@ -79,11 +121,21 @@ def _made(evidence: Evidence) -> list[tuple[str, str]]:
     if not runs:
         return []
     ended = max(datetime.fromisoformat(str(run.summary["ended"])) for run in runs)
-    torch = sorted({str(run.of("execution").get("torch", "?")) for run in runs})
+    # Runs of before 2026-11-23 do not say it.
+    commits = _commits(run.of("made_by").get("commit") for run in runs)
     return [
-        ("machine", ", ".join(sorted({run.of("execution.device_name") for run in runs}))),
+        ("machine", _listed(run.of("execution.device_name") for run in runs)),
         ("last run ended", f"{ended.astimezone(UTC):%d %B %Y, %H:%M} UTC"),
-        ("longsong", ", ".join(sorted({run.of("made_by.longsong") for run in runs}))),
-        ("torch", ", ".join(torch)),
-        ("training in all", human_time(sum(run.summary["training_seconds"] for run in runs))),
+        ("longsong", _listed(run.of("made_by.longsong") for run in runs)),
+        ("commit of the runs", ", ".join(commits) or "not on record"),
+        ("torch", _listed(run.of("execution").get("torch", "?") for run in runs)),
+        ("runs", f"{len(runs):,}, in {human_time(sum(run.summary['training_seconds'] for run in runs))} of training"),
     ]
+
+
+def _commits(found: Iterable[Any]) -> list[str]:
+    return sorted({commit[:_COMMIT] for commit in found if isinstance(commit, str)})
+
+
+def _listed(words: Iterable[Any]) -> str:
+    return ", ".join(sorted({str(word) for word in words}))

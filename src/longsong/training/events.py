@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +16,7 @@ __all__ = ["EventFile"]
 
 
 class EventFile:
-    """A file of scalars beside those of earlier starts.
+    """A file of events beside those of earlier starts.
 
     TensorBoard's own writer is a thread, which keeps Python from the updates, and whose failures come up late.
 
@@ -53,8 +53,13 @@ class EventFile:
         """Add numbers by name, of a step at a time (seconds since 1970)."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        named = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._write(self._event(wall_time=when, step=step, summary=Summary(value=named)))
+        self.values(step, when, [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+
+    def values(self, step: int, when: float, values: Sequence[Any]) -> None:
+        """Add what has a message of its own, each a ``Summary.Value`` of TensorBoard, of a step at a time."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        self._write(self._event(wall_time=when, step=step, summary=Summary(value=values)))
 
     def flush(self) -> None:
         """Let readers see what was added."""

@@ -6,8 +6,6 @@ import hashlib
 import json
 import os
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +18,7 @@ from longsong.files import os_errors_named
 from longsong.training.events import EventFile
 from longsong.training.optimiser import StepStatistics
 
-__all__ = ["Monitors", "indices_digest", "log_audio", "log_figures"]
+__all__ = ["Monitors", "indices_digest"]
 
 _SECONDS_BETWEEN_WRITES = 2.0
 """Updates are written together: by itself each would take several times as long, of code that is in no cache."""
@@ -29,44 +27,6 @@ _SECONDS_BETWEEN_WRITES = 2.0
 def indices_digest(indices: NDArray[np.int64]) -> str:
     """Give the sha256 of a mini-batch's example indices, as little-endian int64."""
     return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
-
-
-def log_audio(run: Path, name: str, samples: NDArray[np.int16], sample_rate: int, epoch: int) -> None:
-    """Give a run's TensorBoard the sound that was generated, shape (samples,), after `epoch` epochs."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    with os_errors_named(run / "events.out.tfevents"):
-        board = SummaryWriter(str(run))
-        if len(samples) > 1:  # of a single one it makes a number
-            board.add_audio(name, samples.astype(np.float32)[None] / 32768, epoch, sample_rate)
-        board.close()
-
-
-def log_figures(run: Path, name: str, figures: Mapping[str, Any], epoch: int) -> None:
-    """Give a run's TensorBoard all numbers of some figures, after `epoch` epochs.
-
-    A number has the name that leads to it, such as ``generated/sound/levels/dc``. A list of them is a curve, whose
-    steps count its values from 1.
-    """
-    with EventFile(run, None) as board:
-        when = time.time()
-        steps: defaultdict[int, dict[str, float]] = defaultdict(dict)
-        for tag, value in _leaves(figures, name):
-            values = enumerate(value, start=1) if isinstance(value, list) else [(epoch, value)]
-            for step, number in values:
-                if isinstance(number, int | float) and not isinstance(number, bool):
-                    steps[step][tag] = float(number)
-        for step in sorted(steps):
-            board.scalars(step, when, steps[step])
-
-
-def _leaves(figures: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    """Give what is no mapping in nested figures, by its path; but for versions of formats."""
-    for key, value in figures.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{path}/{key}")
-        elif key != "version":
-            yield f"{path}/{key}", value
 
 
 class Monitors:

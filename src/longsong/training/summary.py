@@ -12,6 +12,7 @@ from longsong.metrics import Metrics
 from longsong.model import Network
 from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Checkpoint
+from longsong.training.hyperparameters import log_hyperparameters
 from longsong.training.record import RunRecord, write_summary
 from longsong.training.splits import Splits
 
@@ -27,7 +28,7 @@ def summarise(
     estimated_bytes: int,
     peak_bytes: int | None,
 ) -> None:
-    """Write the summary of a run whose updates are all made.
+    """Write the summary of a run whose updates are all made, and tell its TensorBoard what the run came to.
 
     Parameters
     ----------
@@ -45,6 +46,8 @@ def summarise(
     ------
     CheckpointError
         The file of the best parameters was altered.
+    SpaceError
+        The disk is full, or may not be written to.
     """
     metrics = Metrics.read(run / "metrics.jsonl")
     updates, evaluations = metrics.updates, metrics.evaluations
@@ -56,33 +59,33 @@ def summarise(
             "and train again"
         )
     newest = run / "checkpoints" / f"update-{at.update:08d}" / "parameters.safetensors"
-    write_summary(
-        run,
-        {
-            "epochs": at.epoch,
-            "updates": at.update,
-            "parameters": network.size,
-            "first_train_cost": updates[0]["train_cost"],
-            "last_train_cost": updates[-1]["train_cost"],
-            "first_dev_cost": evaluations[0]["dev_cost"],
-            "last_dev_cost": evaluations[-1]["dev_cost"],
-            "best": {
-                "epoch": at.best.epoch,
-                "dev_cost": at.best.dev_cost,
-                "by": "last, as there is no dev example" if at.best.dev_cost is None else "dev cost",
-                "sha256": at.best.sha256,
-            },
-            **splits.baselines(),
-            "clipped_share": statistics.fmean(update["clipped"] for update in updates),
-            "floor_share": statistics.fmean(update["floor_share"] for update in updates),
-            "training_seconds": at.training_seconds,
-            "seconds_per_update": statistics.median(seconds),
-            "samples_per_second": samples / sum(seconds),
-            "estimated_bytes": estimated_bytes,
-            "peak_bytes": peak_bytes,
-            "starts": at.starts,
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "parameters_sha256": sha256_of(newest),
-            "metrics_sha256": sha256_of(run / "metrics.jsonl"),
+    summary = {
+        "epochs": at.epoch,
+        "updates": at.update,
+        "parameters": network.size,
+        "first_train_cost": updates[0]["train_cost"],
+        "last_train_cost": updates[-1]["train_cost"],
+        "first_dev_cost": evaluations[0]["dev_cost"],
+        "last_dev_cost": evaluations[-1]["dev_cost"],
+        "best": {
+            "epoch": at.best.epoch,
+            "dev_cost": at.best.dev_cost,
+            "by": "last, as there is no dev example" if at.best.dev_cost is None else "dev cost",
+            "sha256": at.best.sha256,
         },
-    )
+        **splits.baselines(),
+        "clipped_share": statistics.fmean(update["clipped"] for update in updates),
+        "floor_share": statistics.fmean(update["floor_share"] for update in updates),
+        "training_seconds": at.training_seconds,
+        "seconds_per_update": statistics.median(seconds),
+        "samples_per_second": samples / sum(seconds),
+        "estimated_bytes": estimated_bytes,
+        "peak_bytes": peak_bytes,
+        "starts": at.starts,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters_sha256": sha256_of(newest),
+        "metrics_sha256": sha256_of(run / "metrics.jsonl"),
+    }
+    # Before the summary, by which the run counts as complete: a run that is killed in between does this again.
+    log_hyperparameters(run, record, summary)
+    write_summary(run, summary)

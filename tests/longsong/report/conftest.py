@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from run_folders import Spec, copy, write_grid, write_run, write_song
 
+from longsong.audit import Audit, audit
 from longsong.reported import FRAMES, SEQUENCES
 
 SPECS = [Spec(40, 50), Spec(1000, 50), Spec(40, 50, cell="lstm", group="comparison")]
@@ -24,6 +25,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = {(spec.frame, spec.seq) for spec in SPECS}
     write_grid(runs, song, SPECS, [(f, s) for f in FRAMES for s in SEQUENCES if (f, s) not in done])
     return runs
+
+
+@pytest.fixture(scope="session")
+def audited(made: Path) -> Audit:
+    """What an audit finds there: it takes seconds, and most tests of the page are not about it."""
+    return audit(made)
 
 
 @pytest.fixture

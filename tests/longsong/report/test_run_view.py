@@ -10,18 +10,23 @@ import pytest
 from made_sounds import RATE
 from run_folders import edit, read
 
-from longsong.audit import audit
+from longsong.audit import Audit
 from longsong.audit.run import Run
 from longsong.audit.sound import sound_figures
 from longsong.audit.wavs import Wav
 from longsong.report import write_report
-from longsong.report.run_view import view_run
+from longsong.report.run_view import RunView, view_run
 
 NAME = "40x50-gru-199-s1"
 PREDICTION = {
     "format": "longsong.prediction", "version": 1, "cost": 0.0123, "examples": 3, "dev_examples": 4,
     "baselines": {"zero": 0.0246, "repeat": 0.05, "linear": None},
 }  # fmt: skip
+
+
+def viewed(runs: Path) -> RunView:
+    (runs / "report").mkdir(exist_ok=True)
+    return view_run(Run.open(runs / NAME), runs / "report")
 
 
 @pytest.fixture
@@ -35,25 +40,25 @@ def judged(runs: Path) -> tuple[Path, dict[str, Any]]:
     return runs, figures
 
 
-def test_figures_stand_under_the_player(judged: tuple[Path, dict[str, Any]]) -> None:
+def test_figures_stand_under_the_player(judged: tuple[Path, dict[str, Any]], audited: Audit) -> None:
     runs, figures = judged
-    page = write_report(runs, audit(runs)).read_text(encoding="utf-8")
+    page = write_report(runs, audited).read_text(encoding="utf-8")
     card = page[page.index(f'id="run-{NAME}"') :]
     card = card[: card.index("</article>")]
     player = card.index("<audio")
     row = card.index("Steps from sample to sample where frames meet", player)
     assert f"<td>{figures['borders']['step_ratio']:.2f}</td><td>1.06</td>" in card[row:]
     assert "<td>0.02460 (the network: 0.500 times that)</td>" in card[player:]
-    view = view_run(Run.open(runs / NAME))
+    view = viewed(runs)
     assert ("steps at borders over inside", f"{figures['borders']['step_ratio']:.2f} (the song itself: 1.06)") in (
         view.numbers
     )
 
 
-def test_a_run_that_was_not_judged_has_no_table(runs: Path) -> None:
-    view = view_run(Run.open(runs / NAME))
+def test_a_run_that_was_not_judged_has_no_table(runs: Path, audited: Audit) -> None:
+    view = viewed(runs)
     assert view.sound_figures == view.prediction_figures == []
-    assert '<table class="figures">' not in write_report(runs, audit(runs)).read_text(encoding="utf-8")
+    assert '<table class="figures">' not in write_report(runs, audited).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -70,9 +75,9 @@ def test_figures_of_another_version_are_named_and_the_rest_is_shown(
 ) -> None:
     runs, _ = judged
     edit(runs / NAME / file, **{key: value})
-    view = view_run(Run.open(runs / NAME))
+    view = viewed(runs)
     assert any(says in note for note in view.notes)
-    assert view.audio is not None
+    assert view.sound is not None
     assert bool(view.sound_figures) == (file == "summary.json")
     assert bool(view.prediction_figures) == (file == "generated.json")
 
@@ -83,7 +88,7 @@ def test_a_sound_whose_record_is_broken_is_named_once(judged: tuple[Path, dict[s
     text = path.read_text()
     path.unlink()
     path.write_text(text[: len(text) // 2])
-    view = view_run(Run.open(runs / NAME))
+    view = viewed(runs)
     assert len(view.notes) == 1
     assert "cut short" in view.notes[0]
     assert read(runs / NAME / "summary.json")["prediction"] == PREDICTION

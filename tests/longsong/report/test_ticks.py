@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from longsong.report.spectrogram import place_of
 from longsong.report.ticks import frequency_ticks, level_ticks, time_ticks
+from longsong.spectrogram import place_of
 
 
 def seconds_of(label: str) -> float:

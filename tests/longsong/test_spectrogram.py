@@ -9,10 +9,10 @@ import pytest
 from made_sounds import RATE, sine, white
 from PIL import Image
 
+from longsong import spectrogram
 from longsong.audit.short_time import BANDS
 from longsong.errors import ConfigError
-from longsong.report import spectrogram
-from longsong.report.spectrogram import (
+from longsong.spectrogram import (
     COLUMNS,
     HIGHEST_DB,
     LOWEST_DB,
@@ -20,6 +20,7 @@ from longsong.report.spectrogram import (
     draw_spectrogram,
     mel_columns,
     place_of,
+    spectrogram_png,
 )
 
 
@@ -82,6 +83,13 @@ def test_colours_stand_for_decibels(tmp_path: Path) -> None:
         columns, _ = mel_columns(sine(1000, amplitude, 1.0), RATE)
         due = np.clip((columns - LOWEST_DB) / (HIGHEST_DB - LOWEST_DB), 0, 1)
         assert pixels(path) == pytest.approx(due, abs=0.5 / 255 + 1e-9)
+
+
+def test_a_picture_to_be_shown_as_it_is_has_the_same_bands_four_times_as_tall(tmp_path: Path) -> None:
+    sound = sine(1000, 16384, 1.0)
+    (tmp_path / "tall.png").write_bytes(spectrogram_png(sound, RATE))
+    flat, tall = pixels(draw_spectrogram(tmp_path / "flat.png", sound, RATE, "a").path), pixels(tmp_path / "tall.png")
+    np.testing.assert_array_equal(tall, np.repeat(flat, 4, axis=0))
 
 
 def test_colours_grow_lighter_evenly() -> None:

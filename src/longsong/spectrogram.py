@@ -24,6 +24,7 @@ __all__ = [
     "draw_spectrogram",
     "mel_columns",
     "place_of",
+    "spectrogram_png",
 ]
 
 COLUMNS = 800
@@ -31,6 +32,9 @@ COLUMNS = 800
 
 LOWEST_DB, HIGHEST_DB = -100, -20
 """The ends of the colour scale, in dB under a sine of full scale; the same on every picture, so that they compare."""
+
+_PIXELS_PER_BAND = 4
+"""Of a picture that is shown as it is: as tall as it takes to see single bands."""
 
 _COLOURS = "magma"
 _FORMAT, _VERSION = "longsong.spectrogram", 1
@@ -86,6 +90,30 @@ def draw_spectrogram(path: Path, samples: Samples, sample_rate: int, sha256: str
         there = {"format": _FORMAT, "version": _VERSION, "sha256": sha256, "half_power_hertz": half}
         write_bytes(path, _png(columns, there))
     return Picture(path, there["half_power_hertz"])
+
+
+def spectrogram_png(samples: Samples, sample_rate: int) -> bytes:
+    """Give the spectrogram of a sound as a PNG to be shown as it is, where no page draws it out.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,), int16
+        One or more.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    bytes
+        A PNG of `COLUMNS` pixels by four for each of `BANDS`, low frequencies at the bottom.
+
+    Raises
+    ------
+    ConfigError
+        `samples` are not int16 in a row.
+    """
+    columns, _ = mel_columns(samples, sample_rate)
+    return _png(np.repeat(columns, _PIXELS_PER_BAND, axis=0))
 
 
 def mel_columns(samples: Samples, sample_rate: int, columns: int = COLUMNS) -> tuple[NDArray[np.float64], float | None]:
@@ -170,7 +198,7 @@ def _palette(colours: int) -> NDArray[np.uint8]:
     return found
 
 
-def _png(columns: NDArray[np.float64], note: dict[str, Any]) -> bytes:
+def _png(columns: NDArray[np.float64], note: dict[str, Any] | None = None) -> bytes:
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
@@ -178,7 +206,8 @@ def _png(columns: NDArray[np.float64], note: dict[str, Any]) -> bytes:
     image = Image.fromarray(np.rint(255 * shares).astype(np.uint8))
     image.putpalette(_palette(256).tobytes())
     info, file = PngInfo(), io.BytesIO()
-    info.add_text(_NOTE, json.dumps(note))
+    if note is not None:
+        info.add_text(_NOTE, json.dumps(note))
     image.save(file, "PNG", pnginfo=info, optimize=True)
     return file.getvalue()
 
