@@ -112,7 +112,7 @@
       }),
     ]);
     const table = tableOf("Dev costs, and over predicting the mean", ["evaluation", ...names.map(title)], rows);
-    const scroll = made("div", undefined, { class: "scroll", tabindex: "0", role: "region", "aria-label": "Dev costs" });
+    const scroll = made("div", undefined, { class: "scroll", tabindex: "0", role: "group", "aria-label": "Dev costs" });
     scroll.append(table);
     by("compare-table").replaceChildren(by("compare-table").querySelector("summary"), scroll);
   }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,7 @@ def make_view(runs: Path, audit: Audit, page: Path) -> View:
         The folder of the page, which has to be there; spectrograms are drawn into it.
     """
     evidence = Evidence.load(runs)
-    views = [view_run(run, page) for run in sorted(evidence.complete, key=_order)]
+    views = _told_apart([view_run(run, page) for run in sorted(evidence.complete, key=_order)])
     judged = [view for view in views if view.ratio is not None and not view.ways]
     grids, deepest = view_grids(evidence, views)
     return View(
@@ -97,6 +98,18 @@ def make_view(runs: Path, audit: Audit, page: Path) -> View:
         experiments=view_experiments(evidence, audit, page),
         audit=audit,
     )
+
+
+def _told_apart(views: list[RunView]) -> list[RunView]:
+    """Give runs whose settings in the title are the same their names as well, to tell them by."""
+    counts = Counter(view.title for view in views)
+    found = []
+    for view in views:
+        if counts[view.title] > 1:
+            title = f"{view.title} ({view.name})"
+            view = replace(view, title=title, sound=view.sound and replace(view.sound, title=title))
+        found.append(view)
+    return found
 
 
 def _order(run: Run) -> tuple[Any, ...]:

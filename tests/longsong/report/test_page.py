@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 from parsed_page import ParsedPage
-from run_folders import dump, edit, read
+from run_folders import copy, dump, edit, read
 
 from longsong.audit import Audit, audit
 from longsong.errors import RunError, SpaceError
@@ -123,6 +123,13 @@ def test_a_run_says_how_it_was_made_and_is_made_again(page: ParsedPage) -> None:
     assert f"longsong generate runs/{NAME}" in card
     assert "<dt>learning rate</dt><dd>0.002</dd>" in card
     assert '<button type="button" data-copy>' in card
+
+
+def test_runs_of_the_same_settings_are_told_apart_by_their_names(runs: Path, audited: Audit) -> None:
+    copy(runs / NAME, runs / "again")
+    page = page_of(runs, audited)
+    for name in (NAME, "again"):
+        assert page.text.count(f"40 \N{MULTIPLICATION SIGN} 50, GRU 199, seed 1 ({name})") >= 2
 
 
 def test_what_nobody_measured_is_named_with_the_command_that_does(page: ParsedPage, made: Path) -> None:
