@@ -60,7 +60,7 @@
     by("compare-add").disabled = chosen.length === MOST;
     by("compare-clear").hidden = chosen.length === 0;
     by("compare-link").hidden = chosen.length < 2;
-    const said = ["", "One run is chosen; choose another.", `Comparing ${chosen.map(title).join(" and ")}.`];
+    const said = ["", "One run is chosen; choose another.", `Comparing ${new Intl.ListFormat("en").format(chosen.map(title))}.`];
     by("compare-said").textContent = said[Math.min(chosen.length, 2)];
   }
 
