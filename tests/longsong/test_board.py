@@ -46,7 +46,14 @@ def runs(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(runs: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A board on a free port, and its address."""
     words = [sys.executable, "-m", "longsong", "board", str(runs), "--port", "0"]
-    board = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    board = subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs these tests in the background has them ignore it, and all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
+    )
     try:
         assert board.stdout is not None
         line = board.stdout.readline()
