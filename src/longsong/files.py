@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "is_part",
     "os_errors_named",
     "read_json",
+    "read_matching",
     "remove_parts",
     "require_writable",
     "sha256_of",
@@ -135,6 +136,29 @@ def write_json(path: Path, obj: Any) -> None:
     except ValueError as error:
         raise RunError(f"{path} cannot be written: {error}; give null where a number is not finite") from error
     write_text(path, text + "\n")
+
+
+def read_matching(
+    path: Path, format: str, version: int, wanted: Mapping[str, Any], beside: Path | None = None
+) -> dict[str, Any] | None:
+    """Read a JSON file that says what is wanted, of a file beside it that is as it was written; None if there is none.
+
+    Parameters
+    ----------
+    path, format, version
+        As of `read_json`.
+    wanted : mapping
+        What has to stand in it.
+    beside : Path or None
+        The file whose digest it has as ``"sha256"``.
+    """
+    try:
+        record = read_json(path, format, version)
+        if any(record.get(key) != value for key, value in wanted.items()):
+            return None
+        return record if beside is None or record.get("sha256") == sha256_of(beside) else None
+    except RunError:
+        return None
 
 
 def read_json(path: Path, format: str, version: int) -> dict[str, Any]:

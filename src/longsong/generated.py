@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longsong.errors import ConfigError, RunError, SpaceError
-from longsong.files import read_json, require_writable, sha256_of, write_json
+from longsong.files import read_json, read_matching, require_writable, sha256_of, write_json
 from longsong.generating import GENERATED_SECONDS, Generating, Seed, Sounds
 from longsong.generation import Level
 from longsong.heard import Heard
@@ -26,7 +26,7 @@ from longsong.wav import WavWriter, wav_header, write_wav
 if TYPE_CHECKING:
     from longsong.runs import Run
 
-__all__ = ["Generated", "generate_each", "generate_into", "is_generated", "write_generated"]
+__all__ = ["Generated", "generate_each", "generate_into", "is_generated", "read_generated", "write_generated"]
 
 _FORMAT, _VERSION = "longsong.generated", 1
 _WAV, _EACH = "generated.wav", "generated"
@@ -271,22 +271,20 @@ def _refuse_others(wav: Path, run: Path) -> None:
         ) from None
 
 
+def read_generated(wav: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the record of a generation that says what is wanted and whose wav is whole; None if there is none."""
+    return read_matching(wav.with_suffix(".json"), _FORMAT, _VERSION, wanted, wav)
+
+
 def is_generated(folder: Path, epoch: int) -> bool:
     """Say whether a run's folder holds, whole, what the post's way gives: 30 s, by its parameters after `epoch`."""
-    wav = folder / _WAV
-    try:
-        record = read_json(wav.with_suffix(".json"), _FORMAT, _VERSION)
-        wanted = {
-            "mode": "post",
-            "join": "last-frame",
-            "guards": [],
-            "as_coded": [],
-            "seconds": GENERATED_SECONDS,
-            "parameters": "best",
-            "epoch": epoch,
-            "stopped": False,
-        }
-        said = {"guards": [], "as_coded": [], "stopped": False} | record  # older records know of none of these
-        return {key: said.get(key) for key in wanted} == wanted and record.get("sha256") == sha256_of(wav)
-    except RunError:
-        return False
+    wanted = {
+        "mode": "post",
+        "join": "last-frame",
+        "seconds": GENERATED_SECONDS,
+        "parameters": "best",
+        "epoch": epoch,
+    }
+    record = read_generated(folder / _WAV, wanted)
+    # Older records know of none of these.
+    return record is not None and not any(record.get(name) for name in ("guards", "as_coded", "stopped"))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from longsong.config import CacheConfig, samples_in
 from longsong.errors import ConfigError, NotFiniteError, RunError
-from longsong.files import os_errors_named, read_json, require_writable, sha256_of, write_json
-from longsong.generated import generate_into
+from longsong.files import os_errors_named, read_matching, require_writable, sha256_of, write_json
+from longsong.generated import generate_into, read_generated
 from longsong.generating import GENERATED_SECONDS, Seed
 from longsong.judging import Judge
 from longsong.listening_ways import WAYS, Way
@@ -31,7 +31,6 @@ __all__ = ["listen"]
 _FOLDER = "listening"
 _MADE_FROM, _MADE_FROM_VERSION = "longsong.made-from", 1
 _EXCERPT, _EXCERPT_VERSION = "longsong.excerpt", 1
-_GENERATED, _GENERATED_VERSION = "longsong.generated", 1
 _SONG = "song"
 
 
@@ -179,7 +178,7 @@ class _Listening:
         path = self._folder / "made-from.json"
         with os_errors_named(self._folder):
             self._folder.mkdir(exist_ok=True)
-            if _read_whole(path, _MADE_FROM, _MADE_FROM_VERSION, identity) is None:
+            if read_matching(path, _MADE_FROM, _MADE_FROM_VERSION, identity) is None:
                 for name in (_SONG, *(way.name for way in WAYS)):
                     self._wav(name).unlink(missing_ok=True)
                 write_json(path, {"format": _MADE_FROM, "version": _MADE_FROM_VERSION, **identity})
@@ -203,7 +202,7 @@ class _Listening:
         if stop == start:
             return LeftOut(title, "it ends where the seed does.")
         wanted = {"song_digest": song.digest, "start": start, "stop": stop, "sample_rate": song.sample_rate}
-        record = _read_whole(wav.with_suffix(".json"), _EXCERPT, _EXCERPT_VERSION, wanted, wav)
+        record = read_matching(wav.with_suffix(".json"), _EXCERPT, _EXCERPT_VERSION, wanted, wav)
         if record is None:
             samples: NDArray[np.int16] = song[start:stop]
             write_wav(wav, samples, song.sample_rate)
@@ -236,7 +235,7 @@ class _Listening:
             "seed": seed.origin,
             "stopped": False,
         }
-        record = _read_whole(wav.with_suffix(".json"), _GENERATED, _GENERATED_VERSION, wanted, wav)
+        record = read_generated(wav, wanted)
         if record is None:
             label = f"{_name(run)} ({self.count}): {way.title}"
             if not wav.with_suffix(".json").exists():
@@ -268,16 +267,3 @@ class _Listening:
             )
         )
         return facts
-
-
-def _read_whole(
-    path: Path, format: str, version: int, wanted: Mapping[str, Any], wav: Path | None = None
-) -> dict[str, Any] | None:
-    """Read a record that says what is wanted, and whose wav is as it was written; None if there is none."""
-    try:
-        record = read_json(path, format, version)
-        if any(record.get(key) != value for key, value in wanted.items()):
-            return None
-        return record if wav is None or record.get("sha256") == sha256_of(wav) else None
-    except RunError:
-        return None

@@ -7,7 +7,7 @@ from typing import get_args
 
 from longsong.config import Join, Mode, Switch
 from longsong.generating import Generating
-from longsong.generation.as_coded import AS_CODED
+from longsong.switches import Deviation, deviations_of
 from longsong.units import human_time
 
 __all__ = ["WAYS", "Way"]
@@ -61,10 +61,9 @@ class Way:
         return "whole-sequences" in self.as_coded
 
 
-def _of_2016(switch: Switch) -> Way:
-    difference, _, text = AS_CODED[switch].partition(": ")
-    done = f"The post's way with one thing as the scripts of 2016 did it: {text}."
-    return Way(switch, f"2016: {switch}", difference, done, as_coded=(switch,))
+def _of_2016(switch: Switch, deviation: Deviation) -> Way:
+    done = f"The post's way with one thing as the scripts of 2016 did it: {deviation.does}."
+    return Way(switch, f"2016: {switch}", deviation.id, done, as_coded=(switch,))
 
 
 WAYS: tuple[Way, ...] = (
@@ -74,6 +73,6 @@ WAYS: tuple[Way, ...] = (
         "on from frame to frame.", mode="carry"),
     Way("crossfade", "crossfade", "", "Predicted as the post says; each frame is blended with the sound before it, so "
         "that no tick is heard where they meet.", join="crossfade"),
-    *(_of_2016(switch) for switch in get_args(Switch)),
+    *(_of_2016(*pair) for pair in zip(get_args(Switch), deviations_of("generating"), strict=True)),
 )  # fmt: skip
 """Every way, in the order in which a page shows them."""

@@ -9,21 +9,24 @@ import shutil
 import signal
 from itertools import islice
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from training_runs import train_to_be_heard
 
 import longsong
-from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig, cli_generate
+from longsong import cli_generate
 from longsong.audio import read_mono, write_wav
 from longsong.cli import main
+from longsong.config import Switch
 from longsong.errors import ConfigError, NotFiniteError
 from longsong.files import sha256_of
 from longsong.generated import generate_each, generate_into
 from longsong.generating import Generating, Sounds
 from longsong.generation import generate_post
-from longsong.generation.as_coded import SWITCHES, UpsideDown
+from longsong.generation.as_coded import UpsideDown
 from longsong.generation.guards import hold_level
 from longsong.heard import Heard
 from longsong.judging import Judge
@@ -35,15 +38,7 @@ SECOND = Generating(1.0)
 
 @pytest.fixture(scope="module")
 def run(shards, tmp_path_factory):
-    config = RunConfig(
-        shards,
-        DataConfig(FRAME, SEQ),
-        ModelConfig(hidden=8, init_width=0.5),
-        TrainingConfig(epochs=1),
-        ExecutionConfig(device="cpu", threads=1, precision="float64"),
-        tmp_path_factory.mktemp("runs") / "run",
-    )
-    return longsong.load_run(longsong.train(config, quiet=True))
+    return longsong.load_run(train_to_be_heard(shards, tmp_path_factory.mktemp("runs") / "run"))
 
 
 def record_of(wav: Path) -> dict:
@@ -157,10 +152,10 @@ def test_what_cannot_be_is_said_in_one_line(run, capsys, options, named):
 
 
 def test_switches_and_help_name_the_same_ways():
-    assert cli_generate.SWITCHES == SWITCHES
+    assert get_args(Switch) == cli_generate.SWITCHES
 
 
-@pytest.mark.parametrize("switch", SWITCHES)
+@pytest.mark.parametrize("switch", get_args(Switch))
 def test_each_way_of_2016_does_one_thing_and_says_so(run, tmp_path, monkeypatch, switch):
     monkeypatch.setattr("longsong.runs.TRAIN_SEED", 40)  # the song of the tests has fewer examples than 400
     wav = tmp_path / f"{switch}.wav"

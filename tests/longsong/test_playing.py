@@ -9,9 +9,9 @@ import wave
 
 import numpy as np
 import pytest
+from training_runs import train_to_be_heard
 
 import longsong
-from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.audio import read_mono
 from longsong.generated import generate_into
 from longsong.generating import Generating, Sounds
@@ -23,15 +23,7 @@ SECOND = Generating(1.0)
 
 @pytest.fixture(scope="module")
 def run(shards, tmp_path_factory):
-    config = RunConfig(
-        shards,
-        DataConfig(FRAME, SEQ),
-        ModelConfig(hidden=8, init_width=0.5),
-        TrainingConfig(epochs=1),
-        ExecutionConfig(device="cpu", threads=1, precision="float64"),
-        tmp_path_factory.mktemp("runs") / "run",
-    )
-    return longsong.load_run(longsong.train(config, quiet=True))
+    return longsong.load_run(train_to_be_heard(shards, tmp_path_factory.mktemp("runs") / "run"))
 
 
 def interrupted_after(pieces: int, monkeypatch):

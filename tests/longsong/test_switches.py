@@ -12,7 +12,7 @@ import pytest
 from longsong.cli import main
 from longsong.config import DataConfig, ModelConfig, RunConfig, Switch, TrainingConfig, TrainingSwitch
 from longsong.errors import ConfigError
-from longsong.generation.as_coded import AS_CODED
+from longsong.listening_ways import WAYS
 from longsong.switches import DEVIATIONS, deviations_of, format_switches, switch_on
 
 CONFIG = RunConfig(Path("song"), DataConfig(100, 50))
@@ -38,9 +38,8 @@ def test_every_switch_is_explained_once():
     assert sorted(names) == sorted((*get_args(TrainingSwitch), *get_args(Switch)))
     assert {one.name for one in deviations_of("training")} == set(get_args(TrainingSwitch))
     assert len({one.id for one in DEVIATIONS}) == len(DEVIATIONS) == len({one.does for one in DEVIATIONS})
-    assert {name: text.split(": ", 1) for name, text in AS_CODED.items()} == {
-        one.name: [one.id, one.does] for one in deviations_of("generating")
-    }
+    explained = {way.name: (way.of, way.done.split(": ", 1)[1]) for way in WAYS if way.as_coded}
+    assert explained == {one.name: (one.id, f"{one.does}.") for one in deviations_of("generating")}
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])

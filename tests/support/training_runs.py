@@ -29,6 +29,14 @@ def train(shards: Path, out: Path, **changes) -> Path:
     return longsong.train(config(shards, out, **changes), quiet=True)
 
 
+def train_to_be_heard(shards: Path, out: Path) -> Path:
+    """Train for an epoch in float64, from weights so large that predictions do not fade."""
+    execution = replace(CPU, precision="float64")
+    return train(
+        shards, out, model=ModelConfig(hidden=8, init_width=0.5), training=TrainingConfig(epochs=1), execution=execution
+    )
+
+
 def final_bytes(run: Path) -> dict[str, str]:
     """Give the digests of everything that must not depend on when a run was killed."""
     (newest,) = run.glob("checkpoints/update-*")

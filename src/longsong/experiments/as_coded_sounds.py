@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from longsong.config import Switch
-from longsong.errors import RunError
 from longsong.experiments.as_coded_ways import Way, generating_switches
 from longsong.experiments.described_cost import described_seed
-from longsong.files import read_json, sha256_of
-from longsong.generated import generate_into
+from longsong.generated import generate_into, read_generated
 from longsong.generating import Generating, Seed
 from longsong.runs import Run
 from longsong.switches import TRAIN_SEED
 from longsong.training.splits import Splits
 
 __all__ = ["sound_of", "way_of_generating"]
-
-_FORMAT, _VERSION = "longsong.generated", 1
 
 
 def way_of_generating(
@@ -79,13 +75,9 @@ def sound_of(
         "stopped": False,
         "seed": seed.origin,
     }
-    for path in sorted(run.folder.glob("generated*.json")):
-        wav = path.with_suffix(".wav")
-        try:
-            record = read_json(path, _FORMAT, _VERSION)
-            if {key: record.get(key) for key in due} == due and record["sha256"] == sha256_of(wav):
-                return wav, record
-        except (RunError, KeyError):
-            continue  # cut short: made again, under its own name
-    wav, _ = generate_into(run, seed=seed, how=how, quiet=quiet, label=f"{label}, generating")
-    return wav, read_json(wav.with_suffix(".json"), _FORMAT, _VERSION)
+    for wav in sorted(run.folder.glob("generated*.wav")):
+        record = read_generated(wav, due)
+        if record is not None:
+            return wav, record
+    wav, generated = generate_into(run, seed=seed, how=how, quiet=quiet, label=f"{label}, generating")
+    return wav, generated.record

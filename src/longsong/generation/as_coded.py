@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import get_args
 
 import torch
 from torch import Tensor
 
-from longsong.config import Elementwise, Switch
+from longsong.config import Elementwise
 from longsong.model import Network
 from longsong.model.fused import Products, Stepper
-from longsong.switches import deviations_of
 
 __all__ = [
-    "AS_CODED",
-    "SWITCHES",
     "UpsideDown",
     "iterations",
     "linear_maps",
     "recurrent",
     "stretched",
 ]
-
-SWITCHES: tuple[Switch, ...] = get_args(Switch)
-
-AS_CODED: dict[str, str] = {one.name: f"{one.id}: {one.does}" for one in deviations_of("generating")}
-"""What each does, in a line."""
 
 Predict = Callable[[Tensor], Tensor]
 """From a sequence, shape (seq, frame), to the one that is predicted, of the same shape."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from longsong.config import ModelConfig
+from longsong.config import ModelConfig, Switch
 from longsong.generation.as_coded import (
-    AS_CODED,
-    SWITCHES,
     UpsideDown,
     iterations,
     linear_maps,
@@ -20,6 +19,7 @@ from longsong.generation.as_coded import (
 )
 from longsong.model import Network
 from longsong.model.fused import Products
+from longsong.switches import deviations_of
 
 
 def network_of(cell: str = "gru", recurrence: str = "time"):
@@ -76,5 +76,5 @@ def test_stretched_its_range_is_that_of_the_script():
 
 
 def test_each_switch_is_explained_by_its_difference():
-    assert tuple(AS_CODED) == SWITCHES
-    assert [text[:3] for text in AS_CODED.values()] == ["D02", "D03", "D04", "D13", "D14", "D15"]
+    assert tuple(one.name for one in deviations_of("generating")) == get_args(Switch)
+    assert [one.id for one in deviations_of("generating")] == ["D02", "D03", "D04", "D13", "D14", "D15"]
