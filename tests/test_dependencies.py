@@ -47,27 +47,22 @@ ALLOWED: dict[str, set[str]] = {
     | {"audit", "estimate", "generated", "generating", "model", "generation", "training", "streams", "runs"},
     "estimate": BASE | {"model", "generation", "training"},
     "board": BASE,
-    "grid": BASE | {"estimate", "generating", "streams"},
+    "folder_lock": BASE | {"streams"},
+    "grid": BASE | {"estimate", "streams"},
+    "grid_file": BASE,
+    "grid_status": BASE | {"folder_lock", "grid_file"},
+    "grid_table": BASE,
+    "grid_runs": BASE
+    | {"estimate", "generated", "generating", "grid", "grid_file", "grid_table", "model", "scheduling", "training"}
+    | {"streams"},
+    "scheduling": BASE | {"estimate", "generated", "judging", "runs", "training", "streams", "__init__"},
     "reproduce": BASE
-    | {
-        "demo_song",
-        "experiments",
-        "shard",
-        "grid",
-        "generated",
-        "generating",
-        "judging",
-        "model",
-        "runs",
-        "training",
-        "audit",
-        "report",
-        "streams",
-    },
+    | {"audit", "demo_song", "experiments", "folder_lock", "grid", "grid_runs", "grid_table", "report", "scheduling"}
+    | {"shard", "training"},
     "streams": set(),
 }
 ALLOWED["arguments"] = BASE | {"streams"}
-COMMANDS = ("as_coded", "audit", "board", "curves", "generate", "listen", "train")
+COMMANDS = ("as_coded", "audit", "board", "curves", "generate", "listen", "reproduce", "train")
 ALLOWED |= {f"cli_{name}": set(ALLOWED) | {f"cli_{other}" for other in COMMANDS} for name in COMMANDS}
 ALLOWED["cli"] = set(ALLOWED) | {"__init__"}
 ALLOWED["__main__"] = {"cli"}

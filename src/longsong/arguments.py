@@ -52,6 +52,23 @@ def size(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def duration(text: str) -> float:
+    """Give a duration in seconds, such as ``2h``."""
+    from longsong.units import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def count(text: str) -> int:
+    """Give a whole number from 1 on."""
+    if not (text.isascii() and text.isdigit() and int(text[:9]) > 0 and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on is asked for, not {text!r}")
+    return int(text)
+
+
 def widths(text: str) -> tuple[int, ...]:
     """Give whole numbers, such as ``199,256``."""
     try:

@@ -9,12 +9,11 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import NoReturn, get_args
+from typing import NoReturn
 
-from longsong import cli_as_coded, cli_audit, cli_board, cli_generate, cli_listen, cli_train
-from longsong.arguments import add_place, command_words, local, widths, without_secrets
-from longsong.config import ENCODINGS, Device, ExecutionConfig, Precision
+from longsong import cli_as_coded, cli_audit, cli_board, cli_generate, cli_listen, cli_reproduce, cli_train
+from longsong.arguments import add_place, command_words, local, without_secrets
+from longsong.config import ENCODINGS
 from longsong.errors import LongsongError
 from longsong.version import __version__
 
@@ -101,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
-    _add_reproduce(command("reproduce", _reproduce, "do the main job: shard, train, generate, audit, report"))
+    main_job = command("reproduce", cli_reproduce.reproduce, "do the main job: shard, train, generate, audit, report")
+    cli_reproduce.add_reproduce(main_job)
+    cli_reproduce.add_status(command("status", cli_reproduce.status, "show what runs, is done and is left in a grid"))
     _add_shard(command("shard", _shard, "make shards of a song"))
     _add_demo_song(command("demo-song", _demo_song, "make the embedded song, of any length"))
     _add_info(command("info", _info, "say what is in a folder of shards, and how windows of a shape lie in it"))
@@ -118,21 +119,6 @@ def _parser() -> argparse.ArgumentParser:
     as_coded = command("as-coded", cli_as_coded.list_switches, "explain the ways of the 2016 code: its switches")
     cli_as_coded.add_as_coded(as_coded)
     return parser
-
-
-def _add_reproduce(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--song", type=local, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
-    add("--seconds", type=float, metavar="N", help="take the first N seconds of the song")
-    add("--profile", choices=("demo", "full", "smoke"), help="how much to run (default: full with CUDA, else demo)")
-    add("--set", choices=("post", "code"), default="post", help="the post's grid, or the 2016 code's configurations")
-    add("--widths", type=widths, metavar="W,W", help="hidden units, such as 199,256")
-    add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
-    add("--all", action="store_true", help="longer sequences too")
-    add("--shards", type=local, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
-    add("--out", type=local, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG)")
-    add("--device", choices=get_args(Device), default="auto", help="where to compute (default: %(default)s)")
-    add("--precision", choices=get_args(Precision), default="float32", help="default: %(default)s")
 
 
 def _add_shard(parser: argparse.ArgumentParser) -> None:
@@ -164,35 +150,6 @@ def _add_demo_song(parser: argparse.ArgumentParser) -> None:
     add("--seconds", type=float, required=True, metavar="N", help="length")
     add("--seed", type=int, default=1, metavar="S", help="default: %(default)s")
     add("out", type=local, metavar="OUT.wav", help="file to write")
-
-
-def _reproduce(a: argparse.Namespace) -> int:
-    from longsong.files import require_writable
-    from longsong.grid import Choice, parse_shapes
-    from longsong.reproduce import default_folder, prepare_song, reproduce
-    from longsong.training.device import find_device
-
-    execution = ExecutionConfig(device=a.device, precision=a.precision)
-    device = find_device(a.device)
-    profile = a.profile or ("full" if device.type == "cuda" else "demo")
-    chosen = Choice(
-        profile,
-        reported=a.set,
-        widths=a.widths,
-        only=None if a.only is None else parse_shapes(a.only),
-        everything=a.all,
-        execution=execution,
-    )
-    # What is wrong with the options is said before a song of hours is decoded.
-    chosen.configurations()
-    require_writable(a.out or Path("runs"))
-    song = prepare_song(a.song or [], profile, a.seconds, a.shards)
-    out = a.out or default_folder(song, given=bool(a.song))
-    outcome = reproduce(song, chosen, out, command=command_words(a))
-    for run in outcome.failed:
-        print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
-    print(f"the report is {outcome.page}")
-    return _FAILED if outcome.failed else 0
 
 
 def _shard(a: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@
     ├── DeviceError      a device that is unknown or not there
     ├── SpaceError       a disk that is full, or will be
     ├── RunError         a run folder that is missing, unfinished or of another kind
+    │   ├── BusyError        one that another process is at work on
     │   └── CheckpointError  a checkpoint cut short, altered, or of another song or configuration
     ├── RanksError       processes that train one run together, and are not together any more
     └── NotFiniteError   a cost or a sample that is not finite
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 __all__ = [
     "AudioError",
+    "BusyError",
     "CheckpointError",
     "ConfigError",
     "DeviceError",
@@ -53,6 +55,10 @@ class SpaceError(LongsongError):
 
 class RunError(LongsongError):
     """A run folder that is missing, unfinished or of another kind."""
+
+
+class BusyError(RunError):
+    """A folder that another process is at work on."""
 
 
 class CheckpointError(RunError):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import ceil
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from longsong.training.optimiser import RMSProp
 from longsong.training.plan import SECOND_TIME, Plan, choose_memory, make_plan
 from longsong.training.updater import Updater
 
-__all__ = ["Speed", "measure_speed"]
+__all__ = ["Costs", "Estimate", "Speed", "measure_costs", "measure_speed"]
 
 _STEPS = 12  # of a measured sequence
 _FEW, _MANY = 8, 128  # rows
@@ -49,26 +50,85 @@ class _Cost:
         fitted, *_ = np.linalg.lstsq(terms / measured[:, None], np.ones(len(shapes)), rcond=None)
         return cls(*np.maximum(fitted, 0.0).tolist())
 
+    @classmethod
+    def mean(cls, several: Sequence[Mapping[str, float]]) -> _Cost:
+        """Give the mean of several, each as JSON values."""
+        return cls(*(sum(one[name] for one in several) / len(several) for name in ("fixed", "row", "sample")))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is expected to take.
+
+    Attributes
+    ----------
+    seconds : float
+        Training and its sound.
+    sound_seconds : float
+        Of them, the sound's.
+    slots : int
+        Of the machine's, as runs share it (`longsong.scheduling.sharing`).
+    """
+
+    seconds: float
+    sound_seconds: float
+    slots: int = 1
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one kind of network costs; all in seconds.
+
+    Attributes
+    ----------
+    training, prediction, generation : _Cost
+        Of one step of an update, of one step of an evaluation, and of one front of the generation.
+    """
+
+    training: _Cost
+    prediction: _Cost
+    generation: _Cost
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def mean(cls, several: Sequence[Mapping[str, Any]]) -> Self:
+        """Give the mean of what several processes measured side by side, each as JSON values."""
+        return cls(*(_Cost.mean([one[kind] for one in several]) for kind in ("training", "prediction", "generation")))
+
 
 @dataclass(frozen=True)
 class Speed:
-    """What one kind of network costs on this machine; all in seconds.
+    """How long runs of one kind of network take.
 
     Attributes
     ----------
     model : ModelConfig
         What was measured.
-    training, prediction, generation : _Cost
-        Of one step of an update, of one step of an evaluation, and of one front of the generation.
+    costs : Costs
     plan : callable
         Gives how updates of a shape are split, from its data and the numbers of train and dev examples.
     """
 
     model: ModelConfig
-    training: _Cost
-    prediction: _Cost
-    generation: _Cost
+    costs: Costs
     plan: Callable[[DataConfig, int, int], Plan]
+
+    @classmethod
+    def of(cls, model: ModelConfig, costs: Costs, execution: ExecutionConfig) -> Self:
+        """Give the speed of a network with these costs, whose pieces are those of the memory of `execution`."""
+        device = find_device(execution.device)
+        memory = choose_memory(execution.memory, device)
+        execution = _as_in_long_runs(execution, device)
+
+        def plan(data: DataConfig, train: int, dev: int) -> Plan:
+            # Of the song only what memory its pages take depends on the rest, and that is little.
+            samples = (train + dev) * data.frame * data.seq
+            return make_plan(data, Network(model, data.frame), execution, Work(train, dev, 1, samples), device, memory)
+
+        return cls(model, costs, plan)
 
     def training_seconds(self, data: DataConfig, train_examples: int, dev_examples: int, epochs: int) -> float:
         """Estimate all epochs, with an evaluation before the first and after each.
@@ -80,8 +140,8 @@ class Speed:
         """
         plan = self.plan(data, train_examples, dev_examples)
         again = SECOND_TIME if plan.segment < plan.steps else 1.0
-        train = again * self._epoch(self.training, data, train_examples, plan.micro_batch)
-        dev = self._epoch(self.prediction, data, dev_examples, plan.micro_batch)
+        train = again * self._epoch(self.costs.training, data, train_examples, plan.micro_batch)
+        dev = self._epoch(self.costs.prediction, data, dev_examples, plan.micro_batch)
         return epochs * train + (epochs + 1) * dev
 
     def generation_seconds(self, data: DataConfig, samples: int) -> float:
@@ -89,7 +149,9 @@ class Speed:
         frames = ceil(samples / data.frame)
         front = min(frames, data.seq)  # rows of the wavefront, but at its two ends
         whole = frames + data.seq - front
-        return whole * self.generation(front, data.frame) + front * self.generation(ceil(front / 2), data.frame)
+        return whole * self.costs.generation(front, data.frame) + front * self.costs.generation(
+            ceil(front / 2), data.frame
+        )
 
     @staticmethod
     def _epoch(cost: _Cost, data: DataConfig, examples: int, rows: int) -> float:
@@ -102,25 +164,23 @@ class Speed:
         return seconds
 
 
-def measure_speed(model: ModelConfig, device_name: str = "auto") -> Speed:
+def measure_speed(model: ModelConfig, execution: ExecutionConfig) -> Speed:
     """Measure a network in the fused form on this machine; takes a few seconds.
 
     Parameters
     ----------
     model : ModelConfig
-    device_name : {'auto', 'cpu', 'cuda'}
+    execution : ExecutionConfig
+        With the device, the precision and the memory.
     """
-    device = find_device(device_name)  # type: ignore[arg-type]
-    # As a run of many updates is computed: what compiling takes, it takes once.
-    execution = ExecutionConfig()
-    execution = replace(execution, elementwise=choose_elementwise(execution, device, sys.maxsize))
-    dtype = DTYPES[execution.precision]
-    memory = choose_memory(None, device)
+    return Speed.of(model, measure_costs(model, execution), execution)
 
-    def plan(data: DataConfig, train: int, dev: int) -> Plan:
-        # Of the song only what memory its pages take depends on the rest, and that is little.
-        samples = (train + dev) * data.frame * data.seq
-        return make_plan(data, Network(model, data.frame), execution, Work(train, dev, 1, samples), device, memory)
+
+def measure_costs(model: ModelConfig, execution: ExecutionConfig) -> Costs:
+    """Measure the costs of a network's steps in the fused form, with the threads that torch has now."""
+    device = find_device(execution.device)
+    execution = _as_in_long_runs(execution, device)
+    dtype = DTYPES[execution.precision]
 
     def updater(frame: int) -> Updater:
         network = Network(model, frame)
@@ -150,13 +210,12 @@ def measure_speed(model: ModelConfig, device_name: str = "auto") -> Speed:
 
         return _seconds(steps) / _STEPS
 
-    return Speed(
-        model,
-        _Cost.fit(update),
-        _Cost.fit(evaluation),
-        _Cost.fit(front),
-        plan,
-    )
+    return Costs(_Cost.fit(update), _Cost.fit(evaluation), _Cost.fit(front))
+
+
+def _as_in_long_runs(execution: ExecutionConfig, device: torch.device) -> ExecutionConfig:
+    """Have element-wise work done as in a run of many updates: what compiling takes, it takes once."""
+    return replace(execution, elementwise=choose_elementwise(execution, device, sys.maxsize))
 
 
 def _seconds(work: Callable[[], object]) -> float:

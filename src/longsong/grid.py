@@ -19,8 +19,7 @@ from longsong.config import (
     whole,
 )
 from longsong.errors import ConfigError, SpaceError
-from longsong.estimate import Speed, measure_speed
-from longsong.generating import GENERATED_SECONDS
+from longsong.estimate import Estimate
 from longsong.reported import (
     CODE_CONFIGURATIONS,
     LAYERS,
@@ -35,7 +34,7 @@ from longsong.units import human_seconds
 __all__ = ["PROFILES", "Choice", "PlannedRun", "Profile", "ReportedSet", "State", "parse_shapes", "plan_grid"]
 
 ReportedSet = Literal["post", "code"]
-State = Literal["done", "failed", "running", "left", "does not fit", "not chosen"]
+State = Literal["done", "failed", "running", "left", "left out", "does not fit", "not chosen"]
 Group = Literal["grid", "comparison"]
 
 _COMPARISON_SHAPES = ("1000x100", "4000x50", "1000x50")  # the shapes of most of the code's folders
@@ -154,8 +153,10 @@ class PlannedRun:
     train_examples, dev_examples, updates_per_epoch : int
     samples_needed : int
         What one train example takes of the train split.
-    estimated_seconds : float or None
-        Training and generation, on this machine; None for what does not fit.
+    estimated_seconds, estimated_sound_seconds : float or None
+        Training and generation, and generation alone, on this machine; None for what does not fit.
+    slots : int
+        Of this machine's, as runs share it.
     """
 
     name: str
@@ -170,14 +171,35 @@ class PlannedRun:
     updates_per_epoch: int
     samples_needed: int
     estimated_seconds: float | None = None
+    estimated_sound_seconds: float | None = None
+    slots: int = 1
+
+    @property
+    def data(self) -> DataConfig:
+        """How its examples lie in the song."""
+        return _data(self.configuration)
+
+    @property
+    def model(self) -> ModelConfig:
+        """Its network."""
+        return ModelConfig(cell=self.cell, hidden=self.configuration.hidden, layers=LAYERS)
+
+    def with_estimate(self, estimate: Estimate) -> PlannedRun:
+        """Give the run with what it is expected to take."""
+        return replace(
+            self,
+            estimated_seconds=estimate.seconds,
+            estimated_sound_seconds=estimate.sound_seconds,
+            slots=estimate.slots,
+        )
 
     def config(self, shards: Path, out: Path, execution: ExecutionConfig) -> RunConfig:
         """Give the configuration of the run in the folder `out` of all runs."""
         c = self.configuration
         return RunConfig(
             shards=shards,
-            data=_data(c),
-            model=ModelConfig(cell=self.cell, hidden=c.hidden, layers=LAYERS),
+            data=self.data,
+            model=self.model,
             training=TrainingConfig(epochs=c.epochs, seed=self.seed),
             execution=execution,
             out=out / self.name,
@@ -211,17 +233,15 @@ def parse_shapes(text: str) -> tuple[str, ...]:
     return shapes
 
 
-def plan_grid(
-    song: streams.Song, chosen: Choice, known_seconds: Callable[[str], float | None] = lambda name: None
-) -> list[PlannedRun]:
+def plan_grid(song: streams.Song, chosen: Choice, estimate: Callable[[PlannedRun], Estimate]) -> list[PlannedRun]:
     """Plan all runs for a song, the cheapest first; what does not fit or was not chosen comes last.
 
     Parameters
     ----------
     song : streams.Song
     chosen : Choice
-    known_seconds : callable
-        Gives what a run of a name was estimated at before, or None; what is not known is measured.
+    estimate : callable
+        Gives what a run is expected to take; raises SpaceError where its updates do not fit in memory.
 
     Raises
     ------
@@ -229,15 +249,22 @@ def plan_grid(
         A shape that was asked for is not in the set.
     """
     profile = PROFILES[chosen.profile]
-    grid = [_planned(song, chosen, profile, c) for c in chosen.configurations()]
-    estimates = _Estimates(chosen.execution.device, known_seconds)
-    grid = [estimates.of(run) for run in grid]
+    grid = [_estimated(_planned(song, chosen, profile, c), estimate) for c in chosen.configurations()]
     runs = grid
     if chosen.reported == "post":
         width = grid[0].configuration.hidden
-        runs = grid + [estimates.of(run) for run in _comparison(grid, profile, width)]
+        runs = grid + [_estimated(run, estimate) for run in _comparison(grid, profile, width)]
     order = ("left", "not chosen", "does not fit")
     return sorted(runs, key=lambda run: (order.index(run.state), run.estimated_seconds or run.samples_needed, run.name))
+
+
+def _estimated(run: PlannedRun, estimate: Callable[[PlannedRun], Estimate]) -> PlannedRun:
+    if run.state == "does not fit":
+        return run
+    try:
+        return run.with_estimate(estimate(run))
+    except SpaceError as error:
+        return replace(run, state="does not fit", reason=str(error))
 
 
 def _planned(song: streams.Song, chosen: Choice, profile: Profile, c: Configuration) -> PlannedRun:
@@ -287,30 +314,3 @@ def _comparison(grid: list[PlannedRun], profile: Profile, width: int) -> list[Pl
                 name = f"{base.configuration.shape}-{cell}-{width}-s{seed}"
                 runs.append(replace(base, name=name, cell=cell, seed=seed, group="comparison", estimated_seconds=None))
     return runs
-
-
-class _Estimates:
-    """Estimates of runs, from a measurement of each kind of network that is made when it is first needed."""
-
-    def __init__(self, device: str, known_seconds: Callable[[str], float | None]) -> None:
-        self.device, self.known_seconds = device, known_seconds
-        self.speeds: dict[tuple[Cell, int], Speed] = {}
-
-    def of(self, run: PlannedRun) -> PlannedRun:
-        """Give the run with its estimate."""
-        if run.state == "does not fit":
-            return run
-        known = self.known_seconds(run.name)
-        if known is not None:
-            return replace(run, estimated_seconds=known)
-        kind = (run.cell, run.configuration.hidden)
-        if kind not in self.speeds:
-            model = ModelConfig(cell=run.cell, hidden=run.configuration.hidden, layers=LAYERS)
-            self.speeds[kind] = measure_speed(model, self.device)
-        speed, c = self.speeds[kind], run.configuration
-        samples = round(GENERATED_SECONDS * 16000)
-        try:
-            seconds = speed.training_seconds(_data(c), run.train_examples, run.dev_examples, c.epochs)
-        except SpaceError as error:
-            return replace(run, state="does not fit", reason=str(error))
-        return replace(run, estimated_seconds=seconds + speed.generation_seconds(_data(c), samples))

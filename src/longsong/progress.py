@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
 from longsong.units import human_count, human_time
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "listened_to"]
 
 _SECONDS_BETWEEN_LINES = 10.0
+
+_LISTENER: ContextVar[Callable[[Progress], None] | None] = ContextVar("listener of progress", default=None)
+
+
+@contextmanager
+def listened_to(listener: Callable[[Progress], None]) -> Iterator[None]:
+    """Have all progress that begins in this block, quiet or not, call `listener` at each step."""
+    before = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(before)
 
 
 class Progress:
@@ -27,12 +42,22 @@ class Progress:
         Name of the unit, in the plural ("samples", "updates").
     quiet : bool
         Report nothing at all.
+
+    Attributes
+    ----------
+    done : float
+        Units that are done.
+    resumed_at : float
+        Units that were done by an earlier start.
+    cost : float or None
+        The last that was told.
     """
 
     def __init__(self, label: str, total: float | None, unit: str, *, quiet: bool = False) -> None:
         self.label, self.total, self.unit, self.quiet = label, total, unit, quiet
-        self.done = 0.0
-        self._resumed_at = 0.0
+        self.done = self.resumed_at = 0.0
+        self.cost: float | None = None
+        self._listener = _LISTENER.get()
         self._note = ""
         self._bar: Any = None
         self._started = self._last_line = time.monotonic()
@@ -44,20 +69,21 @@ class Progress:
         if self._bar is not None:
             self._task = self._bar.add_task(self.label, total=self.total, count=self._count(), note="")
             self._bar.start()
+        self._show(self.done)
         return self
 
-    def resume_at(self, done: float) -> None:
+    def begin_at(self, done: float) -> None:
         """Say that `done` units were done by an earlier start, so that they do not count as speed."""
-        self._resumed_at = done
+        self.resumed_at = done
         self._show(done)
 
     def advance(self, units: float, note: str = "") -> None:
         """Count `units` more as done; `note` is shown behind the bar."""
         self.update(self.done + units, note)
 
-    def update(self, done: float, note: str = "") -> None:
-        """Set the units done so far; `note` is shown behind the bar."""
-        self._note = note
+    def update(self, done: float, note: str = "", *, cost: float | None = None) -> None:
+        """Set the units done so far; `note` is shown behind the bar, and the cost told to who listens."""
+        self._note, self.cost = note, self.cost if cost is None else cost
         self._show(done)
         now = time.monotonic()
         if self._bar is None and not self.quiet and now - self._last_line >= _SECONDS_BETWEEN_LINES:
@@ -84,13 +110,15 @@ class Progress:
         self.done = done
         if self._bar is not None:
             self._bar.update(self._task, completed=done, count=self._count(), note=self._note)
+        if self._listener is not None:
+            self._listener(self)
 
     def _count(self) -> str:
         of = f" of {human_count(self.total)}" if self.total else ""
         return f"{human_count(self.done)}{of} {self.unit}"
 
     def _line(self, now: float) -> str:
-        speed = (self.done - self._resumed_at) / max(now - self._started, 1e-9)
+        speed = (self.done - self.resumed_at) / max(now - self._started, 1e-9)
         parts = [f"{self.label}: {self._count()}"]
         if self.total:
             parts[0] += f" ({100 * self.done / self.total:.0f} %)"

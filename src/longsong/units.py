@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["human_bytes", "human_count", "human_seconds", "human_time", "parse_bytes"]
+__all__ = ["human_bytes", "human_count", "human_seconds", "human_time", "parse_bytes", "parse_time"]
 
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _BYTES |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
@@ -54,6 +55,24 @@ def parse_bytes(text: str) -> int:
     if size < 1:
         raise ValueError(f"{text!r} is no number of bytes: give one such as 500000, 20GiB or 1.5GB")
     return size
+
+
+def parse_time(text: str) -> float:
+    """Read a duration, such as ``90``, ``45m``, ``2h`` or ``1h30m``, as seconds.
+
+    Raises
+    ------
+    ValueError
+        It is none, or nothing long.
+    """
+    part = r"(\d{1,9}(?:\.\d{1,9})?)\s*(d|h|min|m|s|)\s*"
+    found = re.findall(part, text.strip(), flags=re.IGNORECASE | re.ASCII)
+    whole = re.fullmatch(f"(?:{part})+", text.strip(), flags=re.IGNORECASE | re.ASCII)
+    seconds = sum(float(number) * _SECONDS[unit.lower()] for number, unit in found) if whole else 0.0
+    units = [unit for _, unit in found]
+    if not seconds > 0 or (len(units) > 1 and (len(set(units)) < len(units) or "" in units)):
+        raise ValueError(f"{text!r} is no duration: give one such as 45m, 2h or 1h30m")
+    return seconds
 
 
 def human_count(count: float) -> str:

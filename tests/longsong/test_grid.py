@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from longsong import grid as grid_module
 from longsong.config import ExecutionConfig
-from longsong.errors import ConfigError
-from longsong.estimate import Speed
-from longsong.grid import Choice, parse_shapes, plan_grid
+from longsong.errors import ConfigError, SpaceError
+from longsong.estimate import Estimate
+from longsong.grid import Choice, parse_shapes
+from longsong.grid import plan_grid as plan_grid_by
 from longsong.reported import CODE_CONFIGURATIONS, FRAMES, SONG_SECONDS
-from longsong.training.plan import Plan
 
 
 class LongSong:
@@ -34,18 +33,14 @@ class LongSong:
         raise AssertionError("planning reads no sample")
 
 
-@pytest.fixture(autouse=True)
-def speeds(monkeypatch):
-    """One second for each step of each row, and how often it was asked for."""
-    asked = []
+def estimate(run) -> Estimate:
+    """A second for each step of each row, and one for the sound."""
+    examples = 30 * (run.train_examples + run.dev_examples)
+    return Estimate(1.0 + examples * run.data.seq * (1 + run.data.frame / 1e6), 1.0)
 
-    def speed(model, device):
-        asked.append((model.cell, model.hidden))
-        one = lambda rows, frame: rows * (1 + frame / 1e6)  # noqa: E731
-        return Speed(model, one, one, one, lambda data, *_: Plan(data.batch, data.seq, data.batch, data.seq, {}))
 
-    monkeypatch.setattr(grid_module, "measure_speed", speed)
-    return asked
+def plan_grid(song, chosen):
+    return plan_grid_by(song, chosen, estimate)
 
 
 def of_group(runs, group):
@@ -91,7 +86,7 @@ def test_the_full_profile_on_the_song_of_2016_is_seventy_runs_less_what_cannot_b
     assert (by_shape["4000x10000"].train_examples, by_shape["4000x10000"].dev_examples) == (4, 0)
 
 
-def test_three_cells_are_compared_on_three_shapes_with_three_seeds(speeds):
+def test_three_cells_are_compared_on_three_shapes_with_three_seeds():
     runs = plan_grid(LongSong(120), Choice("demo"))
     comparison = of_group(runs, "comparison")
     assert len(comparison) == 3 * (3 * 3 - 1)  # the grid has one GRU of each already
@@ -105,7 +100,6 @@ def test_three_cells_are_compared_on_three_shapes_with_three_seeds(speeds):
     for shape in shapes:
         pairs = {(run.cell, run.seed) for run in runs if run.configuration.shape == shape}
         assert pairs == {(cell, seed) for cell in ("gru", "lstm", "rnn") for seed in (1, 2, 3)}
-    assert sorted(speeds) == [("gru", 199), ("lstm", 199), ("rnn", 199)]  # each measured once
 
 
 def test_on_a_longer_song_too_one_shape_is_compared_that_has_more_updates():
@@ -147,10 +141,19 @@ def test_widths_given_twice_are_run_once():
         plan_grid(LongSong(120), Choice("demo", reported="code", widths=(7,)))
 
 
-def test_what_was_estimated_before_is_not_measured_again(speeds):
-    runs = plan_grid(LongSong(120), Choice("demo"), lambda name: 7.0)
-    assert speeds == []
-    assert {run.estimated_seconds for run in runs if run.state != "does not fit"} == {7.0}
+def test_what_does_not_fit_in_memory_is_said_to_be_so_in_numbers():
+    def small(run):
+        if run.data.seq > 50:
+            raise SpaceError(f"{run.name} does not fit in 1.0 MiB")
+        return Estimate(7.0, 2.0, 2)
+
+    runs = plan_grid_by(LongSong(120), Choice("demo"), small)
+    assert {run.configuration.seq for run in runs if run.state == "left"} == {50}
+    assert {(run.estimated_seconds, run.estimated_sound_seconds, run.slots) for run in runs if run.state == "left"} == {
+        (7.0, 2.0, 2)
+    }
+    (one,) = [run for run in of_group(runs, "grid") if run.configuration.shape == "40x100"]
+    assert (one.state, one.reason) == ("does not fit", "40x100-gru-199-s1 does not fit in 1.0 MiB")
 
 
 def test_shapes():

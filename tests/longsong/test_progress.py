@@ -42,7 +42,7 @@ def test_a_log_gets_a_line_now_and_then_with_the_time_left(clock, capsys):
 
 def test_what_an_earlier_start_did_does_not_count_as_speed(clock, capsys):
     with Progress("training", 100, "updates") as shown:
-        shown.resume_at(80)
+        shown.begin_at(80)
         clock.now += 10
         shown.advance(10)
     assert capsys.readouterr().err == "training: 90 of 100 updates (90 %), 10 s left\n"

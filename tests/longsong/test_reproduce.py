@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import wave
-from dataclasses import replace
+from contextlib import redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from longsong import reproduce as reproduce_module
 from longsong import space
 from longsong.cli import main
 from longsong.files import sha256_of
+from longsong.folder_lock import sole_owner
+from longsong.scheduling.workers import LocalWorkers
+
+SMOKE = ["reproduce", "--profile", "smoke", "--device", "cpu"]
+TAKEN = ("1000x50-lstm-199-s1", "1000x50-lstm-199-s2")
+
+
+@dataclass
+class Done:
+    """The smoke profile: run where two folders were taken, and again once they were not.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it was run.
+    failed : dict of str to dict
+        The runs of ``grid.json`` after the first call, by name, with their ``log``.
+    said : str
+        What the first call wrote to standard error.
+    """
+
+    folder: Path
+    failed: dict[str, dict]
+    said: str
+
+    @property
+    def runs(self) -> Path:
+        return self.folder / "runs/demo-song-40s"
+
+    @property
+    def planned(self) -> list[dict]:
+        return json.loads((self.runs / "grid.json").read_text())["runs"]
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
-    """The smoke profile, run once."""
     folder = tmp_path_factory.mktemp("reproduce")
+    result = Done(folder, {}, "")
     before = Path.cwd()
     os.chdir(folder)
     try:
-        assert main(["reproduce", "--profile", "smoke", "--device", "cpu"]) == 0
+        for name in TAKEN:
+            (result.runs / name).mkdir(parents=True)
+            (result.runs / name / "another's.txt").touch()
+        with redirect_stderr(io.StringIO()) as said:
+            assert main(SMOKE) == 1
+        result.said = said.getvalue()
+        for run in result.planned:
+            if run["state"] != "done":
+                result.failed[run["name"]] = run | {"log": (result.runs / run["name"] / "log.txt").read_text()}
+        for name in TAKEN:
+            (result.runs / name / "another's.txt").unlink()
+        assert main(SMOKE) == 0
     finally:
         os.chdir(before)
-    return folder
-
-
-def runs_of(folder: Path) -> tuple[Path, list[dict]]:
-    (grid,) = folder.glob("runs/*/grid.json")
-    return grid.parent, json.loads(grid.read_text())["runs"]
+    return result
 
 
 def test_every_configuration_is_trained_generated_from_and_reported(done):
-    runs, planned = runs_of(done)
+    runs, planned = done.runs, done.planned
     assert len(planned) == 7
     for run in planned:
         assert run["state"] == "done"
@@ -64,64 +103,83 @@ def test_every_configuration_is_trained_generated_from_and_reported(done):
 
 
 def test_run_again_nothing_is_done_again(done, monkeypatch, capsys):
-    runs, planned = runs_of(done)
+    runs, planned = done.runs, done.planned
     kept = ["config.json", "summary.json", "metrics.jsonl", "generated.wav", "generated.json"]
     files = [runs / run["name"] / name for run in planned for name in kept]
     before = {file: file.stat().st_mtime_ns for file in files}
-    monkeypatch.chdir(done)
-    monkeypatch.setattr(reproduce_module, "train", None)
-    assert main(["reproduce", "--profile", "smoke", "--device", "cpu"]) == 0
+    monkeypatch.chdir(done.folder)
+    monkeypatch.setattr(LocalWorkers, "start", None)  # not one worker is needed
+    assert main(SMOKE) == 0
     assert {file: file.stat().st_mtime_ns for file in files} == before
     assert "0 runs left, 7 done" in capsys.readouterr().out
 
 
 def test_what_is_lost_is_made_again_and_no_more(done, monkeypatch, capsys):
-    runs, planned = runs_of(done)
+    runs, planned = done.runs, done.planned
     lost = runs / planned[0]["name"] / "generated.wav"
     digest = sha256_of(lost)
     lost.write_bytes(lost.read_bytes()[:1000])
-    monkeypatch.chdir(done)
-    assert main(["reproduce", "--profile", "smoke", "--device", "cpu"]) == 0
+    monkeypatch.chdir(done.folder)
+    assert main(SMOKE) == 0
     assert "1 runs left, 6 done" in capsys.readouterr().out
     assert sha256_of(lost) == digest
 
 
-def test_a_run_that_fails_is_reported_and_stops_no_other(done, tmp_path, monkeypatch, capsys):
+def test_a_run_that_fails_is_reported_and_stops_no_other(done):
+    assert set(done.failed) == set(TAKEN)
+    for name, run in done.failed.items():
+        assert run["state"] == "failed"
+        assert run["progress"]["attempts"] == 3
+        assert "holds no run" in run["reason"]
+        assert f"failed: {name}: " in done.said
+        assert "Traceback" in run["log"]
+    assert not list(done.runs.glob("*/log.txt"))  # the second call did them
+    assert not list(done.runs.glob("*/another's.txt"))
+
+
+def test_what_is_planned_is_shown_and_nothing_done(done, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "shards").symlink_to(done / "shards")
-    train, failed = reproduce_module.train, []
+    (tmp_path / "shards").symlink_to(done.folder / "shards")
+    assert main([*SMOKE, "--dry-run", "--side-by-side", "1", "--budget", "1s"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("not within the budget of 1.0 s; about") == 7
+    assert "0 runs left, 0 done" in said
+    assert not (tmp_path / "runs").exists()
 
-    def short(config, **more):
-        return train(replace(config, training=replace(config.training, epochs=1)), **more)
 
-    def failing(config, **more):
-        if config.model.cell == "lstm":
-            failed.append(config.name)
-            raise ZeroDivisionError("on purpose")
-        return short(config, **more)
+def test_the_second_at_once_says_who_has_the_folder_and_does_nothing(done, monkeypatch, capsys):
+    monkeypatch.chdir(done.folder)
+    before = {path: path.stat().st_mtime_ns for path in done.runs.rglob("*")}
+    with sole_owner(done.runs):
+        assert main(SMOKE) == 2
+        assert f"process {os.getpid()} on " in capsys.readouterr().err
+        assert main(["status", str(done.runs)]) == 0
+        assert f"process {os.getpid()} on " in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in done.runs.rglob("*") if path in before} | before == before
 
-    monkeypatch.setattr(reproduce_module, "train", failing)
-    monkeypatch.setattr(reproduce_module, "measure_cells", lambda *_, **__: None)  # as in `done`
-    assert main(["reproduce", "--profile", "smoke", "--device", "cpu", "--only", "1000x50"]) == 1
-    said = capsys.readouterr()
-    runs, planned = runs_of(tmp_path)
-    states = {run["name"]: run["state"] for run in planned}
-    assert {name for name, state in states.items() if state == "failed"} == set(failed)
-    assert list(states.values()).count("done") == 4
-    for name in failed:
-        assert f"failed: {name}: on purpose" in said.err
-        assert "ZeroDivisionError" in (runs / name / "log.txt").read_text()
-    monkeypatch.setattr(reproduce_module, "train", short)
-    assert main(["reproduce", "--profile", "smoke", "--device", "cpu", "--only", "1000x50"]) == 0
-    assert not list(runs.glob("*/log.txt"))
-    states = [run["state"] for run in runs_of(tmp_path)[1]]
-    assert (states.count("done"), states.count("failed"), states.count("left")) == (6, 0, 0)
+
+def test_its_state_is_shown_from_elsewhere(done, capsys):
+    assert main(["status", str(done.runs)]) == 0
+    said = capsys.readouterr().out
+    assert "7 of 7 runs done" in said
+    assert "nothing runs; as of 20" in said
+    for run in done.planned:
+        assert f"{run['name']:<24}  dev cost {run['outcome']['cost']:.5f}" in said
+    assert main(["status", str(done.runs), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "complete"
+    assert main(["status", str(done.folder)]) == 2
+    assert "is no folder of runs" in capsys.readouterr().err
+
+
+def test_more_side_by_side_than_cores_is_refused(done, monkeypatch, capsys):
+    monkeypatch.chdir(done.folder)
+    assert main([*SMOKE, "--side-by-side", "5000"]) == 2
+    assert "5000 runs side by side" in capsys.readouterr().err
 
 
 def test_runs_of_another_song_are_refused(done, monkeypatch, capsys):
-    monkeypatch.chdir(done)
-    runs, _ = runs_of(done)
-    assert main(["reproduce", "--profile", "smoke", "--seconds", "41", "--out", str(runs)]) == 2
+    monkeypatch.chdir(done.folder)
+    assert main(["reproduce", "--profile", "smoke", "--seconds", "41", "--out", str(done.runs)]) == 2
     assert "runs of another song" in capsys.readouterr().err
 
 
@@ -129,26 +187,23 @@ def test_a_disk_that_is_too_small_for_what_is_left_is_found_out_before_anything_
     done, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "shards").symlink_to(done / "shards")
+    (tmp_path / "shards").symlink_to(done.folder / "shards")
     monkeypatch.setattr(space, "free_bytes", lambda path: 50_000_000)
-    monkeypatch.setattr(reproduce_module, "train", None)
-    assert main(["reproduce", "--profile", "smoke", "--device", "cpu"]) == 2
+    monkeypatch.setattr(LocalWorkers, "start", None)  # it is found out before anything is measured
+    assert main(SMOKE) == 2
     assert "50,000,000 bytes" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_of_another_song_or_length_in_its_place_is_not_taken_for_done(done, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "shards").symlink_to(done / "shards")
-    shards = done / "shards/demo-song-40s"
+    (tmp_path / "shards").symlink_to(done.folder / "shards")
+    shards = done.folder / "shards/demo-song-40s"
     runs = tmp_path / "runs"
     own = ["--frame", "1000", "--seq", "50", "--device", "cpu", "--epochs", "1"]
     assert main(["train", str(shards), *own, "--out", str(runs / "1000x50-gru-199-s1")]) == 0
     assert main(["generate", str(runs / "1000x50-gru-199-s1")]) == 0
     capsys.readouterr()
-    words = ["reproduce", "--profile", "smoke", "--device", "cpu", "--only", "1000x50", "--out", str(runs)]
-    stopped = []
-    monkeypatch.setattr(reproduce_module, "train", lambda config, **more: stopped.append(config.name) or 1 / 0)
-    assert main(words) == 1
+    words = [*SMOKE, "--only", "1000x50", "--out", str(runs), "--side-by-side", "1", "--dry-run"]
+    assert main(words) == 0
     assert "6 runs left, 0 done" in capsys.readouterr().out
-    assert "1000x50-gru-199-s1" in stopped

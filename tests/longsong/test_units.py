@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from longsong.units import human_bytes, human_count, human_time, parse_bytes
+from longsong.units import human_bytes, human_count, human_time, parse_bytes, parse_time
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,26 @@ def test_sizes_are_read(text, size):
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ValueError, match="is no number of bytes"):
         parse_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("45m", 2700),
+        ("45 min", 2700),
+        ("2h", 7200),
+        ("1h30m", 5400),
+        ("1.5 H", 5400),
+        ("1d", 86400),
+    ],
+)
+def test_durations_are_read(text, seconds):
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1h", "h", "1x", "1h 2h", "1h30", "nan", "inf", "1e5", "٣h", "1h\n;x"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ValueError, match="is no duration: give one such as 45m"):
+        parse_time(text)

@@ -61,7 +61,7 @@ class Expected:
         # Whole sequences, one after the other: no step of one is computed beside one of another.
         data = self.described.data
         steps = ceil(self._samples / data.frame) * (1 if "whole-sequences" in switches else data.seq)
-        return steps * self.speed.generation(1, data.frame) + self.judging
+        return steps * self.speed.costs.generation(1, data.frame) + self.judging
 
     @property
     def _samples(self) -> int:
@@ -84,7 +84,7 @@ def expected_seconds(experiment: Experiment, described: Splits, folder: Path) ->
         Of the experiment's runs, where statistics of the song are kept.
     """
     config = experiment.config("", Way("", (), (), ""), 1)
-    speed = measure_speed(config.model, config.execution.device)
+    speed = measure_speed(config.model, config.execution)
     song, train = described.song, described.data.train_samples or len(described.song)
     compared: tuple[Any, ...] = ()
     with suppress(ConfigError):  # a song too short to compare a sound with: none will be

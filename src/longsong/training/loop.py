@@ -232,7 +232,7 @@ class _Training:
             if self.dev_stream is None:
                 progress.say(f"{self.run}: the dev split holds no example, so the last parameters are the best")
             if at.update:
-                progress.resume_at(at.update)
+                progress.begin_at(at.update)
             try:
                 if not at.train_stream:  # nothing was saved yet
                     with self._stopped_at_once():
@@ -302,6 +302,7 @@ class _Training:
                 at.update,
                 f"epoch {at.epoch + 1} of {record.training.epochs}, cost {cost:.5f}, {speed / 1e6:.2f} M samples/s, "
                 f"waiting for data {self.monitors.waiting_share:.1%}",
+                cost=cost,
             )
             started, waited = now, stream.waited_seconds
             self.saver.check()

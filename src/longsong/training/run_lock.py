@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from longsong.errors import RunError
+from longsong.errors import BusyError
 from longsong.files import os_errors_named, remove_parts
 from streams.file_locks import try_lock
 
@@ -23,7 +23,7 @@ def only_here(run: Path) -> Iterator[None]:
 
     Raises
     ------
-    RunError
+    BusyError
         Another process trains it.
     """
     with os_errors_named(run):
@@ -34,7 +34,7 @@ def only_here(run: Path) -> Iterator[None]:
         except OSError:
             mine = True
         if not mine:
-            raise RunError(f"{run} is being trained by another process; wait for that, or give another --out")
+            raise BusyError(f"{run} is being trained by another process; wait for that, or give another --out")
         for place in (run, run / "checkpoints"):
             remove_parts(place)
         yield

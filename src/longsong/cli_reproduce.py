@@ -1,0 +1,102 @@
+"""`longsong reproduce` and `longsong status`: the grid, run and looked at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import get_args
+
+from longsong.arguments import command_words, count, duration, local, widths
+from longsong.config import Device, ExecutionConfig, Precision
+
+__all__ = ["add_reproduce", "add_status", "reproduce", "status"]
+
+_FAILED = 1
+_SECONDS_BETWEEN_LOOKS = 2.0
+
+
+def add_reproduce(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `longsong reproduce`."""
+    add = parser.add_argument
+    add("--song", type=local, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
+    add("--seconds", type=float, metavar="N", help="take the first N seconds of the song")
+    add("--profile", choices=("demo", "full", "smoke"), help="how much to run (default: full with CUDA, else demo)")
+    add("--set", choices=("post", "code"), default="post", help="the post's grid, or the 2016 code's configurations")
+    add("--widths", type=widths, metavar="W,W", help="hidden units, such as 199,256")
+    add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
+    add("--all", action="store_true", help="longer sequences too")
+    add("--budget", type=duration, metavar="TIME", help="choose what covers most of the grid in this time (2h, 45m)")
+    add("--dry-run", action="store_true", help="say what would be run, in what order and time, and do nothing else")
+    add("--side-by-side", type=count, metavar="N", help="runs at once (default: as many as make all end sooner)")
+    add("--shards", type=local, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
+    add("--out", type=local, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG)")
+    add("--device", choices=get_args(Device), default="auto", help="where to compute (default: %(default)s)")
+    add("--precision", choices=get_args(Precision), default="float32", help="default: %(default)s")
+
+
+def reproduce(a: argparse.Namespace) -> int:
+    """Do the main job."""
+    from longsong.files import require_writable
+    from longsong.grid import Choice, parse_shapes
+    from longsong.reproduce import default_folder, plan, prepare_song
+    from longsong.reproduce import reproduce as run_grid
+    from longsong.training.device import find_device
+
+    execution = ExecutionConfig(device=a.device, precision=a.precision)
+    device = find_device(a.device)
+    profile = a.profile or ("full" if device.type == "cuda" else "demo")
+    chosen = Choice(
+        profile,
+        reported=a.set,
+        widths=a.widths,
+        only=None if a.only is None else parse_shapes(a.only),
+        everything=a.all,
+        execution=execution,
+    )
+    # What is wrong with the options is said before a song of hours is decoded.
+    chosen.configurations()
+    require_writable(a.out or Path("runs"))
+    song = prepare_song(a.song or [], profile, a.seconds, a.shards)
+    out = a.out or default_folder(song, given=bool(a.song))
+    if a.dry_run:
+        plan(song, chosen, out, side_by_side=a.side_by_side, budget=a.budget)
+        return 0
+    outcome = run_grid(song, chosen, out, side_by_side=a.side_by_side, budget=a.budget, command=command_words(a))
+    for run in outcome.failed:
+        print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
+    left_out = [run for run in outcome.runs if run.state == "left out"]
+    if left_out:
+        print(f"left out: {len(left_out)} runs; the same command, with more time, goes on with them")
+    print(f"the report is {outcome.page}")
+    return _FAILED if outcome.failed else 0
+
+
+def add_status(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `longsong status`."""
+    parser.add_argument("runs", type=local, metavar="RUNS", help="folder of runs, as `longsong reproduce` has it")
+    parser.add_argument("--watch", action="store_true", help="show it again and again until nothing runs any more")
+    parser.add_argument("--json", action="store_true", help="give it as JSON")
+
+
+def status(a: argparse.Namespace) -> int:
+    """Show what is running, done and left in a folder of runs."""
+    from longsong.grid_status import read_status
+    from longsong.grid_table import Table, format_table, headline
+
+    found = read_status(a.runs)
+    if a.watch and not a.json:
+        with Table(str(a.runs)) as table:
+            while found["state"] == "running":
+                table.show(found)
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+                found = read_status(a.runs)
+    if a.json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return 0
+    print(format_table(found))
+    print(headline(found))
+    print(found["said"])
+    return 0

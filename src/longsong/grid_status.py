@@ -1,0 +1,43 @@
+"""How a grid stands, by what is on the disk: while it runs, from elsewhere, or after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from longsong.folder_lock import owner_of
+from longsong.grid_file import read_grid
+
+__all__ = ["read_status"]
+
+
+def read_status(out: Path) -> dict[str, Any]:
+    """Give ``grid.json`` of a folder of runs as things are.
+
+    Returns
+    -------
+    dict
+        With ``state``: ``running``, ``stopped``, ``complete``, or ``lost`` where the process that ran it is dead; what
+        was running is left then. ``said`` has that in words, and ``owner`` the process, or None.
+
+    Raises
+    ------
+    RunError
+        There is no grid in the folder, or it is cut short or altered.
+    """
+    found, owner = read_grid(out), owner_of(out)
+    state, updated = found.get("state"), found.get("updated") or "a time that is not known"
+    again = "the command that began it goes on"
+    if owner is not None:
+        state, said = "running", f"{owner} works on it; as of {updated}"
+    elif state == "running":
+        state, said = "lost", f"the process that ran it has ended without a word, after {updated}; {again}"
+        runs = found["runs"]
+        found["runs"] = [run | {"state": "left"} if run["state"] == "running" else run for run in runs]
+        found["seconds_left"] = None
+    elif state == "stopped":
+        said = f"stopped at {updated}; {again}"
+    else:
+        state, said = "complete", f"nothing runs; as of {updated}"
+    shown = None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.since}
+    return found | {"state": state, "said": said, "owner": shown}

@@ -1,0 +1,223 @@
+"""Gives runs to workers until all are done, and does what is to be done when one is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from longsong.scheduling.live import Assignment, Live, Pace
+from longsong.scheduling.order import choose_within, makespan, next_job
+from longsong.scheduling.pool import Pool
+from longsong.scheduling.watch import PATIENCE, Watch
+from longsong.scheduling.workers import Worker
+from longsong.training.interrupts import Interrupts
+
+__all__ = ["Scheduler"]
+
+_RETRIES = 2
+_FOR_GOOD = frozenset({"AudioError", "CheckpointError", "ConfigError", "DeviceError", "NotFiniteError"})
+"""Errors that come again however often a run is begun."""
+
+_SECONDS_BETWEEN_ROUNDS = 0.1
+_SECONDS_BETWEEN_LOOKS = 2.0
+_SECONDS_TO_STOP, _SECONDS_TO_STOP_AT_ONCE = 8.0, 8.0
+
+
+@dataclass
+class _Busy:
+    """A worker and what it is at."""
+
+    worker: Worker
+    run: Live
+    slots: int
+    watch: Watch
+    looked: float
+
+
+class Scheduler:
+    """Runs that are left, and the workers that do them.
+
+    Parameters
+    ----------
+    assignments : sequence of Assignment
+    pool : Pool
+        Where workers come from.
+    slots : int
+        How many runs of one slot go side by side.
+    on_change : callable
+        Called when a run's state changes, with the run.
+    on_lost : callable
+        Called with a run that failed and the log of what went wrong, before it is begun again or given up.
+    on_round : callable
+        Called several times a second.
+    budget : float or None
+        Seconds after which nothing shall run any more: what does not fit is not begun.
+    covered : frozenset of str
+        What of the grid is done already.
+    patience : float
+        Seconds without progress and work after which a worker hangs (`longsong.scheduling.watch`).
+    """
+
+    def __init__(
+        self,
+        assignments: Sequence[Assignment],
+        pool: Pool,
+        slots: int,
+        *,
+        on_change: Callable[[Live], None],
+        on_lost: Callable[[Live, str], None],
+        on_round: Callable[[], None],
+        budget: float | None = None,
+        covered: frozenset[str] = frozenset(),
+        patience: float = PATIENCE,
+    ) -> None:
+        self.runs = [Live(assignment) for assignment in assignments]
+        self._pool, self._slots, self._patience = pool, slots, patience
+        self._on_change, self._on_lost, self._on_round = on_change, on_lost, on_round
+        self._ends = None if budget is None else time.monotonic() + budget
+        self._covered = covered
+        self._busy: list[_Busy] = []
+        self._settled = False  # that nothing more can be begun before something ends
+
+    @property
+    def pace(self) -> Pace:
+        """How long runs take, by what is done of them."""
+        return Pace.of(self.runs, time.monotonic())
+
+    def seconds_left(self) -> float:
+        """Give the seconds until all is done that will be."""
+        now, pace = time.monotonic(), self.pace
+        running = [one.run.job(pace, self._slots, now) for one in self._busy]
+        waiting = [run.job(pace, self._slots, now) for run in self._chosen(pace, now)]
+        return makespan(waiting, running, self._slots)
+
+    def run(self) -> None:
+        """Do all.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            Stopped by the user, after every run's checkpoint, or at once where that was asked for.
+        """
+        try:
+            with Interrupts() as interrupted:
+                while self._begin_what_fits() or self._busy:
+                    self._on_round()
+                    time.sleep(_SECONDS_BETWEEN_ROUNDS)
+                    for one in list(self._busy):
+                        self._attend(one)
+                    if interrupted.is_set():
+                        self._stop()
+                        raise KeyboardInterrupt("every run has stopped; the same command goes on from there")
+        finally:
+            self._end_all()
+
+    def _chosen(self, pace: Pace, now: float) -> list[Live]:
+        """Give the runs that are left and are to be begun."""
+        left = [run for run in self.runs if run.state == "left"]
+        if self._ends is None:
+            return left
+        running = [one.run.job(pace, self._slots, now) for one in self._busy]
+        covers = {run.name: run.assignment.covers for run in left}
+        shown = [run.assignment.covers for run in self.runs if run.state in ("running", "done")]
+        jobs = [run.job(pace, self._slots, now) for run in left]
+        covered = self._covered.union(*shown)
+        names = {job.name for job in choose_within(jobs, covers, self._ends - now, self._slots, covered, running)}
+        return [run for run in left if run.name in names]
+
+    def _begin_what_fits(self) -> bool:
+        """Begin runs as long as one fits beside the others; says whether any is left to be begun."""
+        while not self._settled:
+            now, pace = time.monotonic(), self.pace
+            running = [one.run.job(pace, self._slots, now) for one in self._busy]
+            waiting = {run.name: run for run in self._chosen(pace, now)}
+            jobs = [run.job(pace, self._slots, now) for run in waiting.values()]
+            job = next_job(jobs, running, self._slots)
+            if job is None:
+                self._settled = bool(self._busy)
+                return bool(waiting)
+            self._begin(waiting[job.name], job.slots)
+        return False
+
+    def _begin(self, run: Live, slots: int) -> None:
+        now = time.monotonic()
+        threads = run.assignment.threads
+        worker = self._pool.take(threads)
+        step = run.assignment.training_seconds / run.assignment.updates
+        run.begin(worker.where, now)
+        self._busy.append(_Busy(worker, run, slots, Watch(now, step, self._patience), now))
+        worker.give({**run.assignment.task, "threads": threads})
+        self._on_change(run)
+
+    def _attend(self, one: _Busy) -> None:
+        """Hear what a worker says, and look whether it lives and works."""
+        now = time.monotonic()
+        ended = one.worker.ended()  # asked first: what it said before its end is then all there
+        for said in one.worker.messages():
+            if said["say"] in ("ready", "progress"):
+                one.watch.heard(now)
+            if said["say"] == "progress":
+                one.run.hear(said, now)
+            elif said["say"] == "done":
+                return self._over(one, "")
+            elif said["say"] == "failed":
+                return self._over(one, said["reason"], said["log"], again=said["kind"] not in _FOR_GOOD)
+        if ended is None and now - one.looked >= _SECONDS_BETWEEN_LOOKS:
+            one.looked = now
+            one.watch.looked(now, one.worker.seconds_of_work())
+            ended = one.watch.verdict(now)
+            if ended is not None:
+                one.worker.kill()
+        if ended is not None:
+            one.run.alone = True  # if it was memory that ran out, the others' is free then
+            self._over(one, ended, f"{ended}\n{one.worker.log()}", again=True, lost=True)
+        return None
+
+    def _over(self, one: _Busy, reason: str, log: str = "", *, again: bool = False, lost: bool = False) -> None:
+        """End an attempt: done where there is no reason, else begun again if that may help."""
+        now, run = time.monotonic(), one.run
+        self._busy.remove(one)
+        self._settled = False
+        if lost:
+            one.worker.close()
+        else:
+            self._pool.give_back(one.worker, run.assignment.threads)
+        if not reason:
+            run.end("done", "", now)
+        else:
+            retry = again and run.attempts <= _RETRIES
+            run.end("left" if retry else "failed", reason, now)
+            self._on_lost(run, log)
+        self._on_change(run)
+
+    def _stop(self) -> None:
+        """Have all workers stop after a checkpoint, soon; one that is in a long update leaves it."""
+        for seconds in _SECONDS_TO_STOP, _SECONDS_TO_STOP_AT_ONCE:
+            for one in self._busy:
+                one.worker.stop()
+            until = time.monotonic() + seconds
+            while self._busy and time.monotonic() < until:
+                self._on_round()
+                time.sleep(_SECONDS_BETWEEN_ROUNDS)
+                for one in list(self._busy):
+                    self._stopped(one)
+
+    def _stopped(self, one: _Busy) -> None:
+        ended = one.worker.ended()
+        said: list[dict[str, Any]] = one.worker.messages()
+        done = any(message["say"] == "done" for message in said)
+        if ended is None and not done:
+            return
+        self._busy.remove(one)
+        one.run.end("done" if done else "left", "", time.monotonic())
+        one.worker.close()
+        self._on_change(one.run)
+
+    def _end_all(self) -> None:
+        for one in self._busy:
+            one.worker.kill()
+            one.worker.close()
+            one.run.end("left", "", time.monotonic())
+        self._busy = []

@@ -1,0 +1,189 @@
+"""What is done when runs end, fail, hang, are killed or are stopped: on workers that act a script."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from acted_workers import Clock, Stage
+
+from longsong.scheduling import scheduler as scheduler_module
+from longsong.scheduling.live import Assignment
+from longsong.scheduling.pool import Pool
+from longsong.scheduling.scheduler import Scheduler
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(scheduler_module, "time", clock)
+    return clock
+
+
+def works(seconds: float = 10.0) -> list[tuple[float, str]]:
+    """Ten updates and done."""
+    return [(seconds * n / 10, "update") for n in range(1, 11)] + [(seconds, "done")]
+
+
+def assignment(name: str, seconds: float = 10.0, slots: int = 1, threads: int = 1) -> Assignment:
+    return Assignment(name, {"name": name}, seconds, 0.0, 10, slots, threads, frozenset({name}))
+
+
+class Seen:
+    """A scheduler and what it told."""
+
+    def __init__(self, clock, script, assignments, slots=2, **more) -> None:
+        self.stage = Stage(clock, script)
+        self.changes: list[tuple[str, str]] = []
+        self.logs: dict[str, list[str]] = {}
+        self.rounds = lambda: None
+        self.scheduler = Scheduler(
+            assignments,
+            Pool(self.stage),
+            slots,
+            on_change=lambda run: self.changes.append((run.name, run.state)),
+            on_lost=lambda run, log: self.logs.setdefault(run.name, []).append(log),
+            on_round=lambda: self.rounds(),
+            **more,
+        )
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {run.name: run.state for run in self.scheduler.runs}
+
+
+def test_all_are_done_side_by_side_by_no_more_workers_than_slots(clock):
+    seen = Seen(clock, lambda *_: works(), [assignment(name) for name in "abcde"], slots=2)
+    began = clock.now
+    seen.scheduler.run()
+    assert set(seen.states.values()) == {"done"}
+    assert sorted(seen.stage.given) == list("abcde")
+    assert len(seen.stage.started) == 2  # the same processes, again and again
+    assert clock.now - began == pytest.approx(30.0, abs=1.0)
+
+
+def test_what_takes_all_slots_runs_alone(clock):
+    assignments = [assignment("wide", slots=2, threads=2), assignment("a"), assignment("b")]
+    seen = Seen(clock, lambda *_: works(), assignments)
+    at_once = []
+
+    def look():
+        at_once.append({run.name for run in seen.scheduler.runs if run.state == "running"})
+
+    seen.rounds = look
+    seen.scheduler.run()
+    assert {"wide"} in at_once
+    assert not any("wide" in names and len(names) > 1 for names in at_once)
+    assert {"a", "b"} in at_once
+
+
+def test_one_that_is_killed_goes_on_alone_and_the_others_do_not_wait_for_it(clock):
+    def script(name, attempt):
+        return [(1.0, "update"), (3.0, "killed")] if name == "a" and attempt == 1 else works()
+
+    seen = Seen(clock, script, [assignment(name) for name in "abc"])
+    at_once = []
+    seen.rounds = lambda: at_once.append({run.name for run in seen.scheduler.runs if run.state == "running"})
+    seen.scheduler.run()
+    assert set(seen.states.values()) == {"done"}
+    assert seen.stage.given.count("a") == 2
+    assert "what it wrote to standard error" in seen.logs["a"][0]
+    (run,) = [run for run in seen.scheduler.runs if run.name == "a"]
+    assert run.attempts == 2
+    second = [names for names in at_once if "a" in names][-1]
+    assert second == {"a"}
+
+
+def test_one_that_fails_again_and_again_is_given_up_after_two_retries(clock):
+    def script(name, attempt):
+        return [(2.0, "failed OSError no space left on the disk")] if name == "a" else works()
+
+    seen = Seen(clock, script, [assignment(name) for name in "abc"])
+    seen.scheduler.run()
+    assert seen.states == {"a": "failed", "b": "done", "c": "done"}
+    assert seen.stage.given.count("a") == 3
+    assert len(seen.logs["a"]) == 3
+    (run,) = [run for run in seen.scheduler.runs if run.name == "a"]
+    assert run.reason == "no space left on the disk"
+    assert ("a", "left") in seen.changes
+    assert ("a", "failed") in seen.changes
+
+
+@pytest.mark.parametrize("kind", ["ConfigError", "NotFiniteError", "CheckpointError"])
+def test_what_would_come_again_is_not_tried_again(clock, kind):
+    seen = Seen(clock, lambda *_: [(1.0, f"failed {kind} the cost is nan")], [assignment("a")])
+    seen.scheduler.run()
+    assert seen.states == {"a": "failed"}
+    assert seen.stage.given == ["a"]
+
+
+def test_one_that_hangs_is_killed_and_begun_again(clock):
+    def script(name, attempt):
+        return [(1.0, "update"), (2.0, "hang"), (10_000.0, "done")] if attempt == 1 else works()
+
+    seen = Seen(clock, script, [assignment("a")], patience=20.0)
+    began = clock.now
+    seen.scheduler.run()
+    assert seen.states == {"a": "done"}
+    assert "no progress and no processor time" in seen.logs["a"][0]
+    assert seen.stage.killed == [seen.stage.started[0].where]
+    assert clock.now - began < 60
+
+
+def test_interrupted_all_stop_and_are_left(clock):
+    seen = Seen(clock, lambda *_: works(1000.0), [assignment(name) for name in "abc"])
+    seen.stage.stops_needed = 2  # in a long update: it takes a second word
+
+    def interrupt():
+        if clock.now > 120 and not any(worker.stops for worker in seen.stage.started):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    seen.rounds = interrupt
+    with pytest.raises(KeyboardInterrupt, match="goes on from there"):
+        seen.scheduler.run()
+    assert set(seen.states.values()) == {"left"}
+    assert [worker.stops for worker in seen.stage.started] == [2, 2]
+    assert seen.stage.killed == []
+    assert all(worker.closed for worker in seen.stage.started)
+
+
+def test_interrupted_twice_all_end_at_once(clock):
+    seen = Seen(clock, lambda *_: works(1000.0), [assignment(name) for name in "abc"])
+    seen.stage.stops_needed = 99
+    seen.rounds = lambda: os.kill(os.getpid(), signal.SIGINT) if clock.now > 120 else None
+    with pytest.raises(KeyboardInterrupt, match="at once"):
+        seen.scheduler.run()
+    assert set(seen.states.values()) == {"left"}
+    assert len(seen.stage.killed) == 2
+
+
+def test_a_budget_leaves_out_what_it_is_not_enough_for(clock):
+    assignments = [assignment("a"), assignment("b"), assignment("long", 500.0), assignment("c")]
+    seen = Seen(clock, lambda name, _: works(500.0 if name == "long" else 10.0), assignments, slots=1, budget=25.0)
+    seen.scheduler.run()
+    assert seen.states["long"] == "left"
+    assert list(seen.states.values()).count("done") == 2
+
+
+def test_a_budget_that_lasts_longer_than_was_thought_takes_more(clock):
+    assignments = [assignment(name, 10.0) for name in "abcdef"]
+    seen = Seen(clock, lambda *_: works(2.0), assignments, slots=1, budget=25.0)
+    seen.scheduler.run()
+    assert set(seen.states.values()) == {"done"}
+
+
+def test_the_time_left_is_known_after_the_first_tenth_though_estimates_were_wrong(clock):
+    # All take three times as long as was thought.
+    assignments = [assignment(f"run {n}", 10.0 + n) for n in range(40)]
+    seen = Seen(clock, lambda name, _: works(3 * (10.0 + int(name.split()[1]))), assignments, slots=2)
+    said = []
+    seen.rounds = lambda: said.append((clock.now, seen.scheduler.seconds_left()))
+    began = clock.now
+    seen.scheduler.run()
+    whole = clock.now - began
+    for now, left in said:
+        done = (now - began) / whole
+        if done > 0.1:
+            assert abs(left - (whole - (now - began))) <= 0.2 * whole
+    assert seen.scheduler.seconds_left() == 0.0

@@ -1,0 +1,125 @@
+"""How a machine is shared by runs side by side, and how its speed is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from longsong.config import DataConfig, ExecutionConfig, ModelConfig
+from longsong.errors import RunError, SpaceError
+from longsong.scheduling.calibration import Calibration
+from longsong.scheduling.pool import Pool
+from longsong.scheduling.sharing import Sharing, candidates, choose_sharing
+
+MACHINE = Sharing("host", "cpu", 8, 8 << 30, 4)
+COST = {"fixed": 0.001, "row": 0.0, "sample": 0.0}
+
+
+@pytest.mark.parametrize(("most", "counts"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (16, [1, 2, 4, 8, 16])])
+def test_it_is_divided_by_two_as_often_as_may_be(most, counts):
+    assert candidates(most) == counts
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slots"),
+    [({1: 100, 2: 60, 4: 50, 8: 40}, 8), ({1: 100, 2: 60, 4: 61, 8: 10}, 2), ({1: 100, 2: 98, 4: 1, 8: 1}, 1)],
+)
+def test_as_many_go_side_by_side_as_make_all_end_sooner(seconds, slots):
+    assert choose_sharing(8, seconds.__getitem__) == slots
+
+
+def test_a_run_has_its_share_of_cores_and_memory():
+    assert (MACHINE.threads(1), MACHINE.threads(4), MACHINE.memory_of(2)) == (2, 8, 4 << 30)
+    assert replace(MACHINE, cores=2).threads(1) == 1
+    assert Sharing.from_json(MACHINE.to_json()) == MACHINE
+    for altered in ({"slots": 0}, {"cores": "2"}, {"memory": 10**30}):
+        with pytest.raises(RunError, match="altered"):
+            Sharing.from_json(MACHINE.to_json() | altered)
+
+
+class Measures:
+    """A worker that says at once what it measured."""
+
+    where = "here"
+
+    def __init__(self, said: dict) -> None:
+        self.said, self.given, self.ends = said, [], None
+        self.killed = self.closed = False
+
+    def give(self, task):
+        self.given.append(task)
+
+    def messages(self):
+        return [{"say": "ready"}, self.said] if self.said else []
+
+    def ended(self):
+        return self.ends
+
+    def log(self):
+        return "Bus error"
+
+    def kill(self):
+        self.killed = True
+
+    def close(self):
+        self.closed = True
+
+
+class Workers:
+    def __init__(self, said: dict, ends: str | None = None) -> None:
+        self.said, self.ends, self.started = said, ends, []
+
+    def start(self, threads):
+        worker = Measures(self.said)
+        worker.ends = self.ends
+        self.started.append((threads, worker))
+        return worker
+
+
+def calibration(workers) -> tuple[Calibration, list[str]]:
+    said = []
+    return Calibration(Pool(workers), ExecutionConfig(device="cpu"), said.append), said
+
+
+def estimate(one: Calibration, sharing: Sharing = MACHINE, cell: str = "gru", seq: int = 50, batch: int = 128):
+    data = DataConfig(40, seq, batch)
+    return one.estimate(sharing, ModelConfig(cell=cell, hidden=199), data, (1280, 0), 30, 480_000)
+
+
+def test_it_is_measured_by_as_many_at_once_as_will_run_and_once_for_each_network():
+    workers = Workers({"say": "measured", "costs": dict.fromkeys(("training", "prediction", "generation"), COST)})
+    one, said = calibration(workers)
+    found = estimate(one)
+    assert found == estimate(one)
+    assert [threads for threads, _ in workers.started] == [2, 2, 2, 2]
+    assert len(said) == 1
+    assert "4 side by side, each 2 threads" in said[0]
+    assert found.seconds - found.sound_seconds == pytest.approx(30 * 10 * 50 * 0.001)
+    assert found.slots == 1
+    estimate(one, cell="lstm")
+    assert len(workers.started) == 4  # the same workers
+    assert workers.started[0][1].given[1]["model"]["cell"] == "lstm"
+
+
+def test_what_does_not_fit_in_a_slot_takes_more_of_them_and_what_fits_in_none_is_named():
+    workers = Workers({"say": "measured", "costs": dict.fromkeys(("training", "prediction", "generation"), COST)})
+    one, _ = calibration(workers)
+    small = replace(MACHINE, memory=4 * 700 << 20)
+    assert estimate(one, small).slots == 1
+    wide = [estimate(one, replace(MACHINE, memory=4 * bytes)).slots for bytes in (700 << 20, 250 << 20)]
+    assert wide[0] == 1
+    assert wide[1] in (2, 4)
+    with pytest.raises(SpaceError):
+        estimate(one, replace(MACHINE, memory=4 << 20))
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"), [({"say": "failed", "reason": "no such device"}, None), ({}, "its process was killed")]
+)
+def test_where_it_cannot_be_measured_it_is_said_why(said, ends):
+    workers = Workers(said, ends)
+    one, _ = calibration(workers)
+    with pytest.raises(RunError, match=r"could not be measured: (no such device|its process was killed: Bus error)"):
+        estimate(one)
+    assert all(worker.killed and worker.closed for _, worker in workers.started)
