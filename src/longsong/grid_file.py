@@ -40,7 +40,7 @@ def read_grid(out: Path) -> dict[str, Any]:
         for run in found["runs"]:
             _check(run)
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is altered ({error!r}); remove it and start again") from error
+        raise RunError(f"{path} is altered ({error!r}); `longsong reproduce` makes it anew") from error
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import streams
 from longsong.errors import ConfigError, LongsongError, RunError
 from longsong.estimate import Estimate
-from longsong.files import write_text
+from longsong.files import os_errors_named, write_text
 from longsong.generated import is_generated
 from longsong.generating import GENERATED_SECONDS
 from longsong.grid import Choice, PlannedRun, plan_grid
@@ -100,6 +100,7 @@ class GridRuns:
         self._scheduler: Scheduler | None = None
         self._written = -math.inf
         self._last: dict[str, Any] = {}
+        self._unwritten = False
 
     def estimate(self, machine: Sharing, side_by_side: int | None = None) -> None:
         """Choose how the machine is shared, and estimate all runs, by measurements where nothing is known yet.
@@ -129,9 +130,18 @@ class GridRuns:
 
     def _read_before(self) -> dict[str, Any]:
         """Give an earlier ``grid.json``, if there is one, after a look at its song."""
-        if not (self.out / GRID).exists():
+        path = self.out / GRID
+        if not path.exists():
             return {}
-        found = read_grid(self.out)
+        try:
+            found = read_grid(self.out)
+        except RunError as error:
+            # It only says what the runs' folders say too.
+            aside = path.with_name(f"{GRID}.damaged")
+            with os_errors_named(aside):
+                path.replace(aside)
+            self._say(f"{error}: it is kept as {aside.name}, and made anew")
+            return {}
         song = found["song"]
         if song["digest"] != self.song["digest"]:
             raise RunError(
@@ -328,7 +338,8 @@ class GridRuns:
         self._settle()
         self._write("running")
         run = next(run for run in self.to_json("running")["runs"] if run["name"] == live.name)
-        table.say(f"{format_run(run)}{self._in_numbers(live)}")
+        if live.state != "left":  # why it was lost is said already
+            table.say(f"{format_run(run)}{self._in_numbers(live)}")
 
     def _in_numbers(self, live: Live) -> str:
         """Say what a run that ended took, and how long the rest will."""
@@ -342,7 +353,7 @@ class GridRuns:
         """Keep a failed run's log beside what it wrote."""
         path = self.out / live.name / LOG
         with suppress(LongsongError, OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             write_text(path, log)
             live.reason += f" ({path})" if live.state == "failed" else ""
         if live.state == "left":
@@ -368,9 +379,16 @@ class GridRuns:
 
     def _write(self, state: str) -> None:
         """Write ``grid.json``: these runs, and those of earlier calls that this one did not plan."""
-        self._last = self.to_json(state)
-        write_grid(self.out, self._last)
-        self._written = time.monotonic()
+        self._last, self._written = self.to_json(state), time.monotonic()
+        try:
+            write_grid(self.out, self._last)
+        except LongsongError as error:
+            # What runs goes on: the disk may have room again before it ends.
+            if not self._unwritten:
+                self._say(f"{error}; the runs go on")
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
     def to_json(self, state: str) -> dict[str, Any]:
         """Give the grid as plain JSON values, as ``grid.json`` has it."""

@@ -143,7 +143,7 @@ def test_a_grid_that_is_altered_is_refused_by_name(tmp_path, altered, capsys):
     with pytest.raises(RunError, match=r"grid\.json is altered"):
         read_grid(tmp_path)
     assert main(["status", str(tmp_path)]) == 2
-    assert "remove it and start again" in capsys.readouterr().err
+    assert "makes it anew" in capsys.readouterr().err
 
 
 def test_what_is_written_is_read(tmp_path: Path):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from longsong import progress
-from longsong.progress import Progress
+from longsong.progress import Progress, listened_to
 
 
 class Clock:
@@ -89,3 +89,21 @@ def test_a_terminal_gets_a_bar():
     assert done.returncode == 0
     for words in (b"training", b"4 of 4 updates", b"cost 3", b"a line"):
         assert words in text
+
+
+def test_who_listens_hears_all_that_begins_meanwhile_be_it_quiet_or_not():
+    heard = []
+    before = Progress("before", 5, "updates", quiet=True)
+    with listened_to(lambda shown: heard.append((shown.label, shown.done, shown.resumed_at, shown.cost))):
+        with Progress("training", 10, "updates", quiet=True) as shown:
+            shown.begin_at(4)
+            shown.update(5, cost=0.25)
+            shown.advance(1)
+        before.update(3)
+    Progress("after", 5, "updates", quiet=True).update(1)
+    assert heard == [
+        ("training", 0, 0, None),
+        ("training", 4, 4, None),
+        ("training", 5, 4, 0.25),
+        ("training", 6, 4, 0.25),
+    ]

@@ -60,6 +60,8 @@ class Live:
         Whether nothing else is run beside it, because its process was killed once.
     reason : str
         Why it failed, or is begun anew.
+    not_before : float
+        When it may be begun again.
     cost : float or None
         Of the last mini-batch.
     """
@@ -69,6 +71,7 @@ class Live:
     attempts: int = 0
     alone: bool = False
     reason: str = ""
+    not_before: float = 0.0
     cost: float | None = None
     phase: str = ""
     done: float = 0.0

@@ -16,7 +16,9 @@ from longsong.training.interrupts import Interrupts
 
 __all__ = ["Scheduler"]
 
-_RETRIES = 2
+_SECONDS_BEFORE_AGAIN = (2.0, 20.0)
+"""Before each time that a run is begun again: what was in its way, such as a full disk, may be gone by then."""
+
 _FOR_GOOD = frozenset({"AudioError", "CheckpointError", "ConfigError", "DeviceError", "NotFiniteError"})
 """Errors that come again however often a run is begun."""
 
@@ -103,7 +105,7 @@ class Scheduler:
         """
         try:
             with Interrupts() as interrupted:
-                while self._begin_what_fits() or self._busy:
+                while self._begin_what_fits() or self._busy or self._held():
                     self._on_round()
                     time.sleep(_SECONDS_BETWEEN_ROUNDS)
                     for one in list(self._busy):
@@ -116,7 +118,7 @@ class Scheduler:
 
     def _chosen(self, pace: Pace, now: float) -> list[Live]:
         """Give the runs that are left and are to be begun."""
-        left = [run for run in self.runs if run.state == "left"]
+        left = [run for run in self.runs if run.state == "left" and run.not_before <= now]
         if self._ends is None:
             return left
         running = [one.run.job(pace, self._slots, now) for one in self._busy]
@@ -127,6 +129,11 @@ class Scheduler:
         names = {job.name for job in choose_within(jobs, covers, self._ends - now, self._slots, covered, running)}
         return [run for run in left if run.name in names]
 
+    def _held(self) -> bool:
+        """Say whether a run waits for the time to be begun again."""
+        now = time.monotonic()
+        return any(run.state == "left" and run.not_before > now for run in self.runs)
+
     def _begin_what_fits(self) -> bool:
         """Begin runs as long as one fits beside the others; says whether any is left to be begun."""
         while not self._settled:
@@ -136,7 +143,7 @@ class Scheduler:
             jobs = [run.job(pace, self._slots, now) for run in waiting.values()]
             job = next_job(jobs, running, self._slots)
             if job is None:
-                self._settled = bool(self._busy)
+                self._settled = bool(self._busy) and not self._held()
                 return bool(waiting)
             self._begin(waiting[job.name], job.slots)
         return False
@@ -187,8 +194,10 @@ class Scheduler:
         if not reason:
             run.end("done", "", now)
         else:
-            retry = again and run.attempts <= _RETRIES
+            retry = again and run.attempts <= len(_SECONDS_BEFORE_AGAIN)
             run.end("left" if retry else "failed", reason, now)
+            if retry:
+                run.not_before = now + _SECONDS_BEFORE_AGAIN[run.attempts - 1]
             self._on_lost(run, log)
         self._on_change(run)
 

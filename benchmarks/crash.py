@@ -1,0 +1,235 @@
+"""Whether anything is lost when machines fail: a small grid, disturbed again and again, and compared with one in peace.
+
+``python -m benchmarks.crash [--hours H | --rounds N | --quick] [--seed S] [--json FILE]``. In each round a grid is
+begun in an empty folder on a small disk, and at random moments a random fault is done to it (``benchmarks/faults.py``);
+whenever it has ended it is begun again. Then it is left in peace: after at most one more start all runs have to be
+done, with the same bytes in their parameters and sounds as those of the undisturbed grid, with nothing that
+``longsong verify`` finds damaged, and with the same verdicts in the audit. The seed is printed first and decides all
+but the timing of processes.
+
+Ratios, by name:
+
+``lost``
+    Runs, over all rounds, that were not as in the undisturbed grid; 0 is due.
+``faults_per_start``
+    Faults that were done, over starts of the grid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from benchmarks.faults import FAULTS, Victim, small_disk, without_override
+from benchmarks.harness import arguments, machine, render_table, report
+from benchmarks.processes import BenchmarkError, child_environment
+
+__all__ = ["Round", "disturbed", "main", "undisturbed"]
+
+_DISK = 512 << 20
+_SECONDS_TO_END = 600.0
+_PARAMETERS = ("checkpoints/best.safetensors", "generated.wav")
+_LAST = "checkpoints/update-*/*.safetensors"
+_SPAN = (0.5, 6.0)  # seconds from one fault to the next
+
+COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "round": ("round", str),
+    "starts": ("starts", str),
+    "faults": ("faults", str),
+    "seconds": ("s", lambda value: f"{value:.0f}"),
+    "lost": ("lost", str),
+}
+
+
+@dataclass
+class Round:
+    """What happened in a round, and what came of it.
+
+    Attributes
+    ----------
+    faults : Counter
+        How often which fault was done.
+    starts : int
+        Of the grid.
+    seconds : float
+    lost : list of str
+        What is not as in the undisturbed grid, in words; empty where all is.
+    """
+
+    faults: Counter[str] = field(default_factory=Counter)
+    starts: int = 0
+    seconds: float = 0.0
+    lost: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The grid that is run: the smallest that has several runs of each kind of cell."""
+
+    shards: Path
+    words: Sequence[str] = ("--profile", "smoke", "--only", "1000x50", "--widths", "16", "--side-by-side", "2")
+
+    def command(self, out: Path) -> list[str]:
+        """Give the command that runs it in a folder."""
+        own = [sys.executable, "-m", "longsong", "reproduce", "--device", "cpu"]
+        return [*without_override(), *own, *self.words, "--shards", str(self.shards), "--out", str(out)]
+
+    @contextmanager
+    def begun(self, out: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+        """Begin it, and have it end with the block."""
+        with log.open("ab") as errors:
+            process = subprocess.Popen(
+                self.command(out), stdout=errors, stderr=errors, env=child_environment(), start_new_session=True
+            )
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
+                process.wait()
+
+    def completed(self, out: Path, log: Path) -> int:
+        """Run it to its end in peace; gives its exit status."""
+        with self.begun(out, log) as process:
+            return process.wait(timeout=_SECONDS_TO_END)
+
+
+def undisturbed(grid: Grid, out: Path, log: Path) -> dict[str, Any]:
+    """Run the grid in peace, and give what is to be the same in all others.
+
+    Raises
+    ------
+    BenchmarkError
+        It does not end well even so.
+    """
+    if grid.completed(out, log):
+        raise BenchmarkError(f"the grid fails undisturbed; see {log}")
+    return outcome(out)
+
+
+def outcome(out: Path) -> dict[str, Any]:
+    """Give the digests of parameters and sounds of all runs, their states, and the verdicts of the audit."""
+    runs = json.loads((out / "grid.json").read_text())["runs"]
+    found: dict[str, Any] = {}
+    for run in runs:
+        if run["state"] != "done":
+            found[run["name"]] = run["state"]
+            continue
+        folder = out / run["name"]
+        files = [folder / name for name in _PARAMETERS] + sorted(folder.glob(_LAST))
+        found[run["name"]] = {
+            str(path.relative_to(folder)): sha256(path.read_bytes()).hexdigest() if path.exists() else "missing"
+            for path in files
+        }
+    audit = json.loads((out / "audit.json").read_text())
+    found["audit"] = {row["id"]: row["verdict"] for row in audit["rows"]}
+    return found
+
+
+def disturbed(
+    grid: Grid, out: Path, disk: Path | None, log: Path, due: Mapping[str, Any], chance: random.Random, faults: int
+) -> Round:
+    """Run the grid with so many faults, then in peace, and compare."""
+    told, began = Round(), time.monotonic()
+    possible = [name for name in FAULTS if (name != "disk full" or disk is not None)]
+    if not without_override() and os.geteuid() == 0:
+        possible.remove("folder closed")  # root may write wherever it likes
+    with log.open("a") as lines:
+        while sum(told.faults.values()) < faults:
+            told.starts += 1
+            with grid.begun(out, log) as process:
+                victim = Victim(process, out, disk, chance)
+                while process.poll() is None and sum(told.faults.values()) < faults:
+                    time.sleep(chance.uniform(*_SPAN))
+                    if process.poll() is not None:
+                        break
+                    name = chance.choice(possible)
+                    done_to = FAULTS[name](victim)
+                    if done_to is not None:
+                        told.faults[name] += 1
+                        print(f"--- {name}: {done_to}", file=lines, flush=True)
+                if sum(told.faults.values()) >= faults and process.poll() is None:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(timeout=_SECONDS_TO_END)
+    told.starts += 1
+    status = grid.completed(out, log)
+    if status:
+        told.lost.append(f"the last start ended with exit status {status}")
+    told.lost += _differences(due, outcome(out) if (out / "grid.json").exists() else {})
+    told.lost += _damages(out)
+    told.seconds = time.monotonic() - began
+    return told
+
+
+def _differences(due: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    return [f"{name}: {found.get(name)!r}, and {due[name]!r} is due" for name in due if found.get(name) != due[name]]
+
+
+def _damages(out: Path) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "longsong", "verify", str(out)],
+        capture_output=True,
+        text=True,
+        env=child_environment(),
+        check=False,
+    )
+    return [] if done.returncode == 0 else (done.stdout + done.stderr).splitlines()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run rounds until the time is over; gives 1 where anything was lost."""
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--hours", type=float, metavar="H", help="go on for so long")
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")
+    parser.add_argument("--faults", type=int, default=12, metavar="N", help="in each round (default: %(default)s)")
+    parser.add_argument("--seed", type=int, metavar="S", help="default: a new one, which is printed")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs and folders there")
+    a = parser.parse_args(argv)
+    seed = secrets.randbelow(1 << 31) if a.seed is None else a.seed
+    print(f"seed {seed}", flush=True)
+    rounds, faults = (1, 4) if a.quick else (a.rounds, a.faults)
+    ends = None if a.hours is None else time.monotonic() + 3600 * a.hours
+    with contextlib.ExitStack() as stack:
+        work = a.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="longsong-crash-")))
+        work.mkdir(parents=True, exist_ok=True)
+        grid = Grid(work / "shards")
+        due = undisturbed(grid, work / "undisturbed", work / "undisturbed.log")
+        rows, all_faults = [], Counter[str]()
+        while (len(rows) < rounds) if ends is None else (time.monotonic() < ends):
+            number = len(rows) + 1
+            with small_disk(work / f"disk-{number}", _DISK) as disk:
+                out = work / f"disk-{number}" / "runs"
+                chance = random.Random(f"{seed} {number}")
+                told = disturbed(grid, out, disk, work / f"round-{number}.log", due, chance, faults)
+            all_faults += told.faults
+            row = {"round": number, "starts": told.starts, "faults": sum(told.faults.values())}
+            rows.append(row | {"seconds": told.seconds, "lost": len(told.lost), "what": told.lost})
+            print(render_table(rows[-1:], COLUMNS).splitlines()[-1], *told.lost, sep="\n  ", flush=True)
+    print(render_table(rows, COLUMNS))
+    for name, count in sorted(all_faults.items()):
+        print(f"{count:5d}  {name}")
+    lost = sum(row["lost"] for row in rows)
+    starts = sum(row["starts"] for row in rows)
+    ratios = {"lost": float(lost), "faults_per_start": sum(all_faults.values()) / max(1, starts)}
+    report(a.json, machine() | {"seed": seed, "faults": dict(all_faults)}, rows, ratios)
+    return 1 if lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
