@@ -6,6 +6,7 @@ The defaults are those of the 2016 experiment (FACTS sections 1, 3 and 4).
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,6 +16,10 @@ from longsong.errors import ConfigError
 
 __all__ = [
     "ENCODINGS",
+    "LARGEST_SEED",
+    "MOST",
+    "MOST_LAYERS",
+    "MOST_UNITS",
     "CacheConfig",
     "Cell",
     "DataConfig",
@@ -55,23 +60,28 @@ ENCODINGS = ("npy", "flac")
 
 
 _MOST_SECONDS = 1e9  # 30 years
-_MOST = 10**9  # of anything that is counted: what is beyond it would end in an overflow somewhere
+MOST = 10**9
+"""Of anything that is counted: what is beyond it would end in an overflow somewhere."""
+MOST_UNITS, MOST_LAYERS = 10**6, 1000
+LARGEST_SEED = 2**32 - 1
+_LARGEST = 1e30
+"""Of what float32 numbers are multiplied by, added to or drawn from: far beyond it there is none."""
 
 
-def whole(name: str, value: object, least: int = 1, most: int = _MOST) -> None:
+def whole(name: str, value: object, least: int = 1, most: int = MOST) -> None:
     """Raise `ConfigError` unless `value` is an int from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        raise ConfigError(f"{name} must be a whole number of at least {least}, not {reprlib.repr(value)}")
     if value > most:
-        raise ConfigError(f"{name} must be at most {most}, not {value!r}")
+        raise ConfigError(f"{name} must be at most {most}, not {reprlib.repr(value)}")
 
 
 def finite(
     name: str, value: object, *, above: float | None = None, least: float | None = None, most: float | None = None
 ) -> float:
     """Give `value`; raise `ConfigError` unless it is a finite number, and within the bounds that are given."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{name} must be a finite number, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        raise ConfigError(f"{name} must be a finite number, not {reprlib.repr(value)}")
     if above is not None and value <= above:
         raise ConfigError(f"{name} must be greater than {above:g}, not {value!r}")
     if least is not None and value < least:
@@ -79,6 +89,13 @@ def finite(
     if most is not None and value > most:
         raise ConfigError(f"{name} must be at most {most:g}, not {value!r}")
     return value
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that is too large for a float
+        return False
 
 
 def samples_in(seconds: object, sample_rate: int) -> int:
@@ -97,8 +114,8 @@ def samples_in(seconds: object, sample_rate: int) -> int:
 
 def choice(name: str, value: object, of: object) -> None:
     """Raise `ConfigError` unless `value` is one of the strings of the `Literal` `of`."""
-    if value not in get_args(of):
-        raise ConfigError(f"{name} must be one of {', '.join(get_args(of))}, not {value!r}")
+    if not isinstance(value, str) or value not in get_args(of):
+        raise ConfigError(f"{name} must be one of {', '.join(get_args(of))}, not {reprlib.repr(value)}")
 
 
 @dataclass(frozen=True)
@@ -218,12 +235,12 @@ class ModelConfig(_Section):
 
     def __post_init__(self) -> None:
         choice("cell", self.cell, Cell)
-        whole("hidden", self.hidden, most=10**6)
-        whole("layers", self.layers, most=1000)
-        finite("init-width", self.init_width, above=0)
+        whole("hidden", self.hidden, most=MOST_UNITS)
+        whole("layers", self.layers, most=MOST_LAYERS)
+        finite("init-width", self.init_width, above=0, most=_LARGEST)
         choice("recurrence", self.recurrence, Recurrence)
-        finite("forget-bias", self.forget_bias)
-        finite("named-forget-bias", self.named_forget_bias)
+        finite("forget-bias", self.forget_bias, least=-_LARGEST, most=_LARGEST)
+        finite("named-forget-bias", self.named_forget_bias, least=-_LARGEST, most=_LARGEST)
         if self.forget_bias and self.cell == "rnn":
             raise ConfigError(f"forget-bias is {self.forget_bias:g}, and an rnn has no gate to forget by; leave it out")
 
@@ -264,13 +281,20 @@ class TrainingConfig(_Section):
 
     def __post_init__(self) -> None:
         whole("epochs", self.epochs)
-        whole("seed", self.seed, 0, 2**32 - 1)
-        finite("learning-rate", self.learning_rate, above=0)
+        whole("seed", self.seed, 0, LARGEST_SEED)
+        finite("learning-rate", self.learning_rate, above=0, most=_LARGEST)
         finite("lr-decay", self.lr_decay, above=0)
+        # By logarithms: the power itself may be beyond any float.
+        last = math.log(self.learning_rate) + self.epochs * math.log(self.lr_decay)
+        if last > math.log(_LARGEST):
+            raise ConfigError(
+                f"lr-decay is {self.lr_decay!r}, which takes the learning rate beyond {_LARGEST:g} in "
+                f"{self.epochs} epochs; give one of 1 or below"
+            )
         finite("rmsprop-decay", self.rmsprop_decay, least=0)
         if self.rmsprop_decay >= 1:
             raise ConfigError(f"rmsprop-decay must be below 1, not {self.rmsprop_decay!r}")
-        finite("step-clip", self.step_clip, above=0)
+        finite("step-clip", self.step_clip, above=0, most=_LARGEST)
 
 
 @dataclass(frozen=True)

@@ -5,34 +5,72 @@ Read once and checked, so that a check never meets a missing key or a word where
 
 from __future__ import annotations
 
-import math
+import reprlib
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from longsong.config import LARGEST_SEED, MOST, MOST_LAYERS, MOST_UNITS
 from longsong.errors import RunError
 
-__all__ = ["CONFIG", "DEV", "GENERATED", "GRID", "GRID_RUN", "STATE", "SUMMARY", "UPDATE", "Fields", "require"]
+__all__ = [
+    "CHECKPOINT",
+    "CONFIG",
+    "DEV",
+    "GENERATED",
+    "GRID",
+    "GRID_RUN",
+    "STATE",
+    "SUMMARY",
+    "UPDATE",
+    "Fields",
+    "require",
+]
+
+
+_LARGEST = 1e100
+"""Of any number: a cost beyond it is none, and what is computed from it would not be finite."""
+_LARGEST_SCALE = 1e30
+"""What samples are multiplied by, or divided: beyond it float32 has no such number."""
+_MOST_COUNTED = 10**15
+"""Of samples, examples, updates: sixty thousand years of sound at any rate that is recorded."""
+_LONGEST_TEXT = 4096
+"""Letters: no file system takes a longer path."""
 
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _count(value: Any) -> bool:
-    return _whole(value) and value >= 0
+def _within(least: int, most: int) -> Callable[[Any], bool]:
+    """Give a test for a whole number from `least` to `most`."""
+    return lambda value: _whole(value) and least <= value <= most
 
 
-def _positive(value: Any) -> bool:
-    return _whole(value) and value >= 1
+_count, _positive = _within(0, _MOST_COUNTED), _within(1, _MOST_COUNTED)
+_units, _layers, _epochs = _within(1, MOST_UNITS), _within(1, MOST_LAYERS), _within(1, MOST)
+_seed, _sample = _within(0, LARGEST_SEED), _within(-(2**15), 2**15 - 1)
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # Compared before it is turned into a float: a whole number may be too large for one.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_LARGEST <= value <= _LARGEST
 
 
 def _above_zero(value: Any) -> bool:
-    return _number(value) and value > 0
+    return _number(value) and value >= 1 / _LARGEST
+
+
+def _at_least_zero(value: Any) -> bool:
+    return _number(value) and value >= 0
+
+
+def _scale(value: Any) -> bool:
+    return _number(value) and 1 / _LARGEST_SCALE <= value <= _LARGEST_SCALE
+
+
+def _offset(value: Any) -> bool:
+    return _number(value) and abs(value) <= _LARGEST_SCALE
 
 
 def _number_or_null(value: Any) -> bool:
@@ -40,17 +78,18 @@ def _number_or_null(value: Any) -> bool:
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT
 
 
 def _text_or_null(value: Any) -> bool:
-    return value is None or isinstance(value, str)
+    return value is None or _text(value)
 
 
 def _time(value: Any) -> bool:
     try:
-        return datetime.fromisoformat(value).tzinfo is not None
-    except (TypeError, ValueError):
+        at = datetime.fromisoformat(value)
+        return at.tzinfo is not None and at.astimezone(UTC).year > 0
+    except (TypeError, ValueError, OverflowError):  # the last of a year that is none in UTC
         return False
 
 
@@ -62,6 +101,10 @@ def _list(value: Any) -> bool:
     return isinstance(value, list)
 
 
+def _object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 Fields = Mapping[str, Callable[[Any], bool]]
 
 CONFIG: Fields = {
@@ -70,12 +113,12 @@ CONFIG: Fields = {
     "song.digest": _text,
     "song.samples": _positive,
     "song.sample_rate": _positive,
-    "song.minimum": _whole,
-    "song.maximum": _whole,
+    "song.minimum": _sample,
+    "song.maximum": _sample,
     "song.mean": _number,
-    "song.standard_deviation": _number,
-    "song.scale": _above_zero,
-    "song.offset": _number,
+    "song.standard_deviation": _at_least_zero,
+    "song.scale": _scale,
+    "song.offset": _offset,
     "data.frame": _positive,
     "data.seq": _positive,
     "data.hop": _positive,
@@ -86,14 +129,14 @@ CONFIG: Fields = {
     "data.dev_examples": _count,
     "data.updates_per_epoch": _count,
     "model.cell": _text,
-    "model.hidden": _positive,
-    "model.layers": _positive,
+    "model.hidden": _units,
+    "model.layers": _layers,
     "model.recurrence": _text,
     "model.parameters": _positive,
-    "training.epochs": _positive,
-    "training.seed": _count,
-    "training.learning_rate": _number,
-    "training.lr_decay": _number,
+    "training.epochs": _epochs,
+    "training.seed": _seed,
+    "training.learning_rate": _above_zero,
+    "training.lr_decay": _above_zero,
     "training.start_from": _text_or_null,
     "execution.device": _text,
     "execution.device_name": _text,
@@ -111,7 +154,7 @@ UPDATE: Fields = {
     "clipped": _flag,
     "floor_share": _number,
     "learning_rate": _number,
-    "seconds": _number,
+    "seconds": _at_least_zero,
 }
 
 DEV: Fields = {"epoch": _count, "update": _count, "dev_cost": _number_or_null, "dev_examples": _count}
@@ -124,11 +167,11 @@ SUMMARY: Fields = {
     "best.dev_cost": _number_or_null,
     "best.sha256": _text,
     "last_train_cost": _number,
-    "cost_of_zero": _number,
-    "cost_of_mean": _number,
+    "cost_of_zero": _at_least_zero,
+    "cost_of_mean": _at_least_zero,
     "clipped_share": _number,
     "floor_share": _number,
-    "training_seconds": _number,
+    "training_seconds": _at_least_zero,
     "seconds_per_update": _above_zero,
     "starts": _positive,
     "ended": _time,
@@ -159,6 +202,22 @@ GENERATED: Fields = {
 
 STATE: Fields = {"learning_rate": _number, "epoch": _count, "update": _count}
 
+CHECKPOINT: Fields = {
+    **STATE,
+    "state_sha256": _text,
+    "song_digest": _text,
+    "train_stream": _object,
+    "dev_stream": _object,
+    "metrics_bytes": _count,
+    "training_seconds": _number,
+    "starts": _count,
+    "best.epoch": _count,
+    "best.dev_cost": _number_or_null,
+    "best.sha256": _text,
+    "sha256": _object,
+}
+"""What going on from a checkpoint needs of its ``state.json``, beyond what an audit does."""
+
 GRID: Fields = {"profile": _text, "set": _text, "runs": _list}
 
 GRID_RUN: Fields = {
@@ -166,9 +225,9 @@ GRID_RUN: Fields = {
     "set": _text,
     "frame": _positive,
     "seq": _positive,
-    "hidden": _positive,
+    "hidden": _units,
     "cell": _text,
-    "seed": _count,
+    "seed": _seed,
     "group": _text,
     "state": _text,
     "train_examples": _count,
@@ -190,4 +249,4 @@ def require(found: Any, fields: Fields, where: str) -> None:
                 raise RunError(f"{where} has no {name}; it was altered or not written by longsong")
             value = value[part]
         if not fits(value):
-            raise RunError(f"{where} has {name} = {value!r}, which cannot be; it was altered")
+            raise RunError(f"{where} has {name} = {reprlib.repr(value)}, which cannot be; it was altered")

@@ -26,4 +26,11 @@ def find_shards(shards: str, runs: Path) -> Path | None:
     places = [given, runs / given]
     for beside in list(runs.resolve().parents)[:_FOLDERS_UP]:
         places += [beside / given, beside / "shards" / given.name]
-    return next((place for place in places if (place / "index.json").exists()), None)
+    return next((place for place in places if _has_index(place)), None)
+
+
+def _has_index(place: Path) -> bool:
+    try:
+        return (place / "index.json").exists()
+    except OSError:  # a name that is too long for this file system
+        return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from longsong.config import Normalise
 
@@ -13,6 +15,7 @@ __all__ = [
     "FRAMES",
     "LAYERS",
     "SEQUENCES",
+    "SETTINGS",
     "SONG_SECONDS",
     "WIDTHS",
     "Configuration",
@@ -26,6 +29,18 @@ EPOCHS = 30  # P07
 LAYERS = 2  # P10
 WIDTHS = (199, 256)  # P10
 SONG_SECONDS = 3 * 3600 + 1 * 60 + 29  # FACTS section 2
+
+SETTINGS: Mapping[str, float] = MappingProxyType(
+    {
+        "model.init_width": 0.04,
+        "training.learning_rate": 0.002,
+        "training.lr_decay": 0.97,
+        "training.rmsprop_decay": 0.95,
+        "training.step_clip": 1.0,
+    }
+)
+"""What every configuration of the code has of initial weights and optimiser (FACTS sections 3 and 4), by its name in
+``config.json``; the post names none of it."""
 
 
 @dataclass(frozen=True, order=True)

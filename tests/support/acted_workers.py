@@ -22,7 +22,8 @@ class Clock:
 class Acted:
     """One worker. Its script gives, for a run and its attempt, what it does: (seconds, word), in order.
 
-    Words: ``update`` (one of ten), ``done``, ``failed KIND reason``, ``killed``, ``hang`` (no work from then).
+    Words: ``update`` (one of ten), ``done``, ``failed KIND reason``, ``killed``, ``note TEXT``,
+    ``hang`` (no work from then).
     """
 
     def __init__(self, stage: Stage, threads: int) -> None:
@@ -55,6 +56,8 @@ class Acted:
                 )  # fmt: skip
             elif word == "done":
                 found.append({"say": "done"})
+            elif word.startswith("note "):
+                found.append({"say": "note", "text": word.removeprefix("note ")})
             elif word == "hang":
                 self.hangs = True
             elif word.startswith("failed"):

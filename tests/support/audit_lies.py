@@ -72,7 +72,8 @@ class Lie:
     tell : callable
         Alters a scene.
     turns : dict of str to str
-        Every row whose verdict is another one afterwards, and which; all others stay.
+        Every row whose verdict is another one afterwards, and which; all others stay. The claim's own row may be left
+        out where it is of the 2016 code, and says afterwards that a run does neither as that nor as described.
     says : str
         A piece of the claim's row afterwards, by which it is seen that it turned for the right reason.
     base : {'honest', 'whole', 'compared'}

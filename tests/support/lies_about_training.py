@@ -1,18 +1,18 @@
-"""Lies about the song, the data and the training (P01 to P11, P16 to P21, D01, D05 to D12)."""
+"""Lies about the song, the data, and how training went over it (P01 to P07, P10, P16, P17)."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from audit_lies import BASE, LENGTH, Scene, lie, made_otherwise
 from run_folders import (
-    RATE,
     Spec,
-    comparison,
+    copy,
     dump,
     edit,
     edit_metrics,
@@ -31,22 +31,9 @@ made_otherwise("P07", epochs=29, says="29 epochs")
 made_otherwise("P06", batch=127, says="127 examples, not 128")
 made_otherwise("P10", layers=3, says="3 layers")
 made_otherwise("P10", "no evidence yet", hidden=128, says="128")
-made_otherwise("P11", cost_factor=40.0 * 50.0, says="sum over the example")
-made_otherwise("P11", cost_factor=50.0, says="sum over the sequence")
-made_otherwise("P11", cost_factor=40.0, says="sum over the frame")
 made_otherwise("P05", target=0, says="frame 0 later")
 made_otherwise("P05", target=2, says="frame 2 later")
-made_otherwise("P19", reset_every=25, says="after 25 of 50 frames")
-made_otherwise("P19", reset_every=1, says="after 1 of 50 frames")
-made_otherwise("P20", gradient_clip=1e-3, says="of a gradient of norm 0.001, clipped before RMSProp")
-made_otherwise("P21", aim=0.999, says="of predicting the mean")
-made_otherwise("D01", "reproduced", recurrence="batch")
-made_otherwise("D05", "reproduced", normalise="stdev", says="normalise stdev")
-made_otherwise("D06", forget_bias=1.0, says="forget bias 1.0, not 0")
-made_otherwise("D07", hop=1000, says="hop of 1,000")
-made_otherwise("D08", {"P05": "differs", "D08": "reproduced"}, train_examples=145, says="145 train examples")
-made_otherwise("D11", "reproduced", evaluate_each_update=True)
-made_otherwise("D12", "reproduced", offset_shift=-0.06)
+made_otherwise("P05", train_share=0.9, says="90.0000% and not 91.8358%")
 
 
 @lie("P01", says="one of 2")
@@ -54,7 +41,24 @@ def two_songs(scene: Scene) -> None:
     write_run(scene.runs, write_song(scene.tmp / "other", seed=4), Spec(100, 50))
 
 
+@lie("P01", says="minimum is")
+def minimum_of_no_sample(scene: Scene) -> None:
+    edit_extreme(scene, "minimum", -1)
+
+
+@lie("P01", says="maximum is")
+def maximum_of_no_sample(scene: Scene) -> None:
+    edit_extreme(scene, "maximum", 1)
+
+
+def edit_extreme(scene: Scene, which: str, by: int) -> None:
+    stated = read(scene.run / "config.json")["song"][which]
+    edit(scene.run / "config.json", **{f"song__{which}": stated + by})
+
+
 # What rests on samples that cannot be trusted bears no witness; but nothing else is said to differ.
+
+
 _UNSEEN = dict.fromkeys(
     ("P05", "P11", "P12", "P13", "P14", "P17", "P19", "P20", "P21", "P22", "D02", "D04", "D09"), "no evidence yet"
 )
@@ -128,7 +132,7 @@ def configuration_said_not_to_fit(scene: Scene) -> None:
     dump(scene.runs / "grid.json", grid)
 
 
-@lie("P06", {**dict.fromkeys(("P05", "P06", "P20"), "differs"), "D08": "reproduced"}, says="18 examples, not 17")
+@lie("P06", dict.fromkeys(("P05", "P06", "P20"), "differs"), says="18 examples, not 17")
 def examples_counted_wrongly_afterwards(scene: Scene) -> None:
     edit(scene.run / "config.json", data__train_examples=145)
 
@@ -145,7 +149,7 @@ def update_left_out(scene: Scene) -> None:
     # With the means over the updates that are left, so that nothing else tells.
     lines = [line for line in read_lines(scene) if line["kind"] == "update"]
     means = {f"{name}_share": float(np.mean([line[key] for line in lines])) for name, key in _SHARES}
-    edit(scene.run / "summary.json", **means)
+    edit(scene.run / "summary.json", updates=len(lines), **means)
 
 
 _SHARES = (("clipped", "clipped"), ("floor", "floor_share"))
@@ -155,6 +159,55 @@ def read_lines(scene: Scene) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (scene.run / "metrics.jsonl").read_text().splitlines()]
 
 
+@lie("P06", says="a copy of 40x50-gru-199-s1: the costs and seconds of its 60 updates are the same")
+def a_copied_run(scene: Scene) -> None:
+    copy(scene.run, scene.runs / "made-on-another-day")
+    edit(scene.runs / "made-on-another-day" / "config.json", song__name="waves")
+    # The same numbers in other words.
+    path = scene.runs / "made-on-another-day" / "metrics.jsonl"
+    lines = [json.dumps(json.loads(text), sort_keys=True) for text in path.read_text().splitlines()]
+    path.unlink()
+    path.write_text("\n".join(lines) + "\n")
+    rehash(path.parent)
+
+
+def said_to_be_of_the_code(scene: Scene, run: Path) -> None:
+    """Let grid.json have a run in the 2016 code's own set."""
+    grid = read(scene.runs / "grid.json")
+    entry = next((one for one in grid["runs"] if one["name"] == run.name), None) or grid["runs"][0]
+    entry |= {"name": run.name, "set": "code"}
+    dump(scene.runs / "grid.json", grid)
+
+
+@lie("P06", says="update 7")
+def an_order_hidden_in_the_set_of_the_code(scene: Scene) -> None:
+    """The post has this configuration too, so that nothing excuses it."""
+    run = write_run(scene.runs, scene.song, Spec(1000, 50))
+    edit_metrics(run, lambda line: line | {"indices_sha256": "0" * 64} if line.get("update") == 7 else line)
+    said_to_be_of_the_code(scene, run)
+
+
+@lie("P07", says="29 epochs")
+def epochs_hidden_in_the_set_of_the_code(scene: Scene) -> None:
+    said_to_be_of_the_code(scene, scene.rewrite(replace(BASE, epochs=29)))
+
+
+@lie("P07", says="1000x50-gru-199-s1: 29 epochs")
+def epochs_hidden_in_a_shape_of_the_code(scene: Scene) -> None:
+    said_to_be_of_the_code(scene, write_run(scene.runs, scene.song, Spec(1000, 50, epochs=29)))
+
+
+@lie("P07", says="29 epochs by its dev evaluations")
+def a_dev_evaluation_left_out(scene: Scene) -> None:
+    edit_metrics(scene.run, lambda line: None if line["kind"] == "dev" and line["epoch"] == 7 else line)
+
+
+@lie("P07", says="on top of those that its first parameters, which are those of 40x50-gru-199-s2, were trained for")
+def a_run_that_started_from_another(scene: Scene) -> None:
+    write_run(scene.runs, scene.song, replace(BASE, seed=2))
+    scene.rewrite(replace(BASE, start_from="40x50-gru-199-s2"))
+
+
 @lie("P07", dict.fromkeys(("P06", "P07", "P11", "P20"), "differs"), says="metrics.jsonl was altered")
 def metric_edited_by_hand(scene: Scene) -> None:
     edit_metrics(
@@ -162,97 +215,11 @@ def metric_edited_by_hand(scene: Scene) -> None:
     )
 
 
-@lie("P11", {"P05": "differs", "P11": "differs"}, says="% off")
-def dev_cost_edited_by_hand_digest_and_all(scene: Scene) -> None:
-    def better(line: dict[str, Any]) -> dict[str, Any]:
-        return line | {"dev_cost": 0.9 * line["dev_cost"]} if line["kind"] == "dev" and line["epoch"] == 30 else line
-
-    edit_metrics(scene.run, better)
-
-
-@lie("P20", says="as if clipped before RMSProp to")
-def gradient_clipped_before_its_norm_was_noted(scene: Scene) -> None:
-    scene.rewrite(replace(BASE, gradient_clip=1e-3))
-    edit_metrics(scene.run, lambda line: line | {"gradient_norm": 1e-3} if is_update(line, 1) else line)
-
-
 @lie("P17", "no evidence yet", says="the same with no state at all")
 def networks_for_which_the_axis_does_not_matter(scene: Scene) -> None:
     for spec in (BASE, Spec(50, 50, hidden=256)):
         shutil.rmtree(scene.runs / spec.name)
         write_run(scene.runs, scene.song, replace(spec, memoryless=True))
-
-
-@lie("P20", says="cost of its first update")
-def train_cost_edited_by_hand_digest_and_all(scene: Scene) -> None:
-    edit_metrics(
-        scene.run,
-        lambda line: line | {"train_cost": 0.9 * line["train_cost"]} if is_update(line, 1) else line,
-    )
-
-
-@lie("P20", says="cost after it")
-def a_first_step_that_was_not_taken(scene: Scene) -> None:
-    first = next(line for line in read_lines(scene) if is_update(line, 1))
-    edit_metrics(
-        scene.run, lambda line: line | {"train_cost": 1.05 * first["train_cost"]} if is_update(line, 2) else line
-    )
-
-
-@lie("P20", says="a step of norm 1.2, where 1.2 clipped to 1 is 1")
-def a_step_that_was_not_clipped(scene: Scene) -> None:
-    edit_metrics(scene.run, lambda line: line | {"step_norm": 1.2} if is_update(line, 9) else line)
-
-
-@lie("P20", says="where RMSProp makes")
-def a_step_larger_than_rmsprop_makes(scene: Scene) -> None:
-    edit_metrics(scene.run, lambda line: line | {"gradient_norm": 1e-4} if is_update(line, 9) else line)
-
-
-@lie("P20", says="its summary has a floor share")
-def a_share_that_is_not_that_of_the_updates(scene: Scene) -> None:
-    edit(scene.run / "summary.json", floor_share=0.2)
-
-
-@lie("P20", says="60 of 60 updates have no norms")
-def updates_without_norms(scene: Scene) -> None:
-    edit_metrics(scene.run, lambda line: {key: value for key, value in line.items() if key != "step_norm"})
-
-
-def is_update(line: dict[str, Any], number: int) -> bool:
-    return line["kind"] == "update" and line["update"] == number
-
-
-@lie("P08", base="compared")
-def gru_that_is_slower(scene: Scene) -> None:
-    for path in scene.runs.glob("*-gru-*/summary.json"):
-        edit(path, seconds_per_update=1.0)
-
-
-@lie("P08", {"P08": "differs", "P09": "differs"}, base="compared")
-def lstm_that_is_worse(scene: Scene) -> None:
-    rewrite_lstm(scene, 0.2)
-
-
-@lie("P08", {"P08": "no evidence yet", "P09": "differs"}, base="compared")
-def lstm_that_may_be_worse(scene: Scene) -> None:
-    rewrite_lstm(scene, 0.045)
-
-
-@lie("P09", base="compared")
-def lstm_that_is_a_little_worse(scene: Scene) -> None:
-    rewrite_lstm(scene, 0.02)
-
-
-def rewrite_lstm(scene: Scene, above: float) -> None:
-    for spec in comparison(above, ("lstm",)):
-        shutil.rmtree(scene.runs / spec.name)
-        write_run(scene.runs, scene.song, spec)
-
-
-@lie("P08", {"P08": "differs", "P09": "differs"}, base="compared", says="best dev cost of 0.01")
-def best_cost_that_is_not_in_the_metrics(scene: Scene) -> None:
-    edit(scene.runs / "40x50-lstm-199-s2" / "summary.json", best__dev_cost=0.01)
 
 
 @lie("P10", {"P02": "differs", "P10": "differs"}, says="was altered")
@@ -271,7 +238,7 @@ def parameters_counted_wrongly(scene: Scene) -> None:
 
 @lie(
     "P05",
-    {**dict.fromkeys(("P02", "P05", "P10", "P11", "P14", "P21"), "differs"), "D02": "reproduced"},
+    dict.fromkeys(("P02", "P05", "P10", "P11", "P14", "P21"), "differs"),
     says="best.safetensors was altered",
 )
 def best_parameters_of_another_network(scene: Scene) -> None:
@@ -279,6 +246,11 @@ def best_parameters_of_another_network(scene: Scene) -> None:
     held = load_file(path)
     path.unlink()
     save_file(held | {"hidden_to_output.W": -held["hidden_to_output.W"]}, path)
+
+
+@lie("P10", {"P10": "differs", "D06": "differs"}, says="recurrent parameters of a gru, where 2 layers of 199 GRUs have")
+def a_third_gate(scene: Scene) -> None:
+    rewrite_parameters(scene.run, lambda p: p | {"gru0.third_gate": np.ones((199, 199), np.float32)})
 
 
 @lie("P16", says="no licence")
@@ -290,43 +262,3 @@ def code_without_a_licence(scene: Scene) -> None:
     (package / "__init__.py").touch()
     (scene.tmp / "checkout" / "pyproject.toml").touch()
     scene.monkeypatch.setattr(longsong, "__file__", str(package / "__init__.py"))
-
-
-@lie(
-    "D01",
-    {**dict.fromkeys(("P14", "P20"), "differs"), **dict.fromkeys(("D01", "D02"), "reproduced")},
-    says="that of the other axis",
-)
-def axis_of_the_recurrence_denied(scene: Scene) -> None:
-    run = scene.rewrite(replace(BASE, recurrence="batch"))
-    edit(run / "config.json", model__recurrence="time")
-
-
-@lie("D06", {"D06": "differs", "P10": "differs"}, says="1 more parameters")
-def forget_bias_among_the_parameters(scene: Scene) -> None:
-    rewrite_parameters(scene.run, lambda p: p | {"forget_bias0": np.ones(199, np.float32)})
-
-
-@lie("D09", "reproduced")
-def data_stored_for_each_configuration(scene: Scene) -> None:
-    (scene.own_shards() / "40x50.npy").write_bytes(bytes(16 * 20 * RATE))
-
-
-@lie("D10", "reproduced", says="not 0.00")
-def learning_rate_that_starts_again(scene: Scene) -> None:
-    edit_metrics(scene.run, lambda line: line | {"learning_rate": 0.002} if line["epoch"] == 20 else line)
-
-
-@lie("D10", "reproduced", says="its checkpoint has the learning rate")
-def learning_rate_not_in_the_checkpoint(scene: Scene) -> None:
-    (state,) = (scene.run / "checkpoints").glob("update-*/state.json")
-    edit(state, learning_rate=0.002)
-
-
-@lie("D10", "reproduced", says="optimiser's state")
-def optimiser_without_a_state(scene: Scene) -> None:
-    (path,) = (scene.run / "checkpoints").glob("update-*/optimiser.safetensors")
-    held = load_file(path)
-    path.unlink()
-    save_file({name: tensor for name, tensor in held.items() if name != "gru1.state_to_state"}, path)
-    rehash(scene.run)

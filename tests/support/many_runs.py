@@ -17,10 +17,15 @@ MANY = [
 ]
 
 
+LONG = 10**9
+"""Samples that a song would have of which every one of them has an example."""
+
+
 def write_many(root: Path, run: Path, shards: Path, specs: list[Spec] = MANY) -> Path:
     """Write a folder of runs that are copies of one under other names, for a page of all of them.
 
-    A copy says of itself that it is of its own shape; its curves, numbers and sound are those of `run`, by hard links.
+    A copy says of itself that it is of its own shape, and of a song that is long enough; its curves, numbers and sound
+    are those of `run`, by hard links.
     It is not to be audited.
 
     Parameters
@@ -37,6 +42,7 @@ def write_many(root: Path, run: Path, shards: Path, specs: list[Spec] = MANY) ->
     for spec in specs:
         made = copy(run, root / spec.name)
         shape = {"data__frame": spec.frame, "data__seq": spec.seq, "data__hop": spec.frame * spec.seq}
+        shape["song__samples"] = LONG
         edit(made / "config.json", **shape, model__hidden=spec.hidden, model__cell=spec.cell)
     write_grid(root, shards, specs)
     return root

@@ -1,7 +1,7 @@
 """Folders of runs as longsong writes them (docs/formats.md), made without training: the audit's raw material.
 
 The networks are real: random recurrent layers and a readout fitted to the song. Their dev costs and the first
-frames of their sounds are computed from their parameters; the rest of a sound repeats those frames.
+frames of their sounds are computed from their parameters, as many as an audit follows; the rest repeats them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from longsong.audit.first_updates import FirstUpdate, first_update
+from longsong.audit.first_updates import FirstUpdate, first_update, initial_parameters
 from longsong.audit.network import expected_shapes, predict, run_steps
 from longsong.audit.one_thread import one_thread
+from longsong.audit.replay import last_frames
+from longsong.audit.replays import BEGINNING
 from longsong.audit.revaluate import Workload
 from longsong.audit.run import Run
 from longsong.audit.song import SeenSong, examples_that_fit, see_song
-from longsong.files import sha256_of
+from longsong.files import rest_sha256, sha256_of
 from longsong.version import __version__
 from streams import ShardWriter, ShuffledScheme, Song, train_samples
 
@@ -49,6 +51,7 @@ class Spec:
     recurrence: str = "time"
     normalise: str = "minmax"
     offset_shift: float = 0.0  # added to the offset of the normalisation (D12)
+    scale_factor: float = 1.0  # of its scale
     target: int = 1  # frames between input and target (P05)
     evaluate_each_update: bool = False  # D11
     cost_factor: float = 1.0  # 1 for a mean (P11)
@@ -61,6 +64,14 @@ class Spec:
     forget_bias: float = 0.0  # that gates begin with (D06)
     gradient_clip: float | None = None  # norm that gradients are clipped to before RMSProp (P20)
     seconds: float = 1.0  # per update, relative
+    init_width: float = 0.04  # P20, as all up to the step clip
+    learning_rate: float = 0.002
+    lr_decay: float = 0.97
+    rmsprop_decay: float = 0.95
+    step_clip: float = 1.0
+    train_share: float | None = None  # of the song (P05)
+    start_from: str | None = None  # a run beside it, whose best parameters are the first ones (P07)
+    restarted_after: int = 0  # epochs after which the learning rate began anew (D10)
 
     @property
     def name(self) -> str:
@@ -90,13 +101,14 @@ class _Writer:
     def __init__(self, root: Path, song: Song, shards: Path, spec: Spec) -> None:
         self.folder, self.song, self.spec, self.shards = root / spec.name, song, spec, shards
         self.samples = song[: len(song)]
-        self.train = train_samples(len(song))
+        self.train = train_samples(len(song)) if spec.train_share is None else int(spec.train_share * len(song))
         low, high = int(self.samples.min()), int(self.samples.max())
         if spec.normalise == "minmax":
             scale, offset = 2 / (high - low), -(high + low) / (high - low)
         else:
             scale, offset = 1 / float(self.samples.std()), 0.0
-        self.scale, self.offset = float(np.float32(scale)), float(np.float32(offset + spec.offset_shift))
+        self.scale = float(np.float32(spec.scale_factor * scale))
+        self.offset = float(np.float32(offset + spec.offset_shift))
         self.normal = self.samples.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
         self.hop = spec.hop or spec.frame * spec.seq
         fit = examples_that_fit(spec.frame, spec.seq, 0, self.train, len(song), self.hop)
@@ -142,7 +154,7 @@ class _Writer:
                 "cell": spec.cell,
                 "hidden": spec.hidden,
                 "layers": spec.layers,
-                "init_width": 0.04,
+                "init_width": spec.init_width,
                 "recurrence": spec.recurrence,
                 "forget_bias": spec.forget_bias,
                 "parameters": count,
@@ -150,11 +162,11 @@ class _Writer:
             "training": {
                 "epochs": spec.epochs,
                 "seed": spec.seed,
-                "learning_rate": 0.002,
-                "lr_decay": 0.97,
-                "rmsprop_decay": 0.95,
-                "step_clip": 1.0,
-                "start_from": None,
+                "learning_rate": spec.learning_rate,
+                "lr_decay": spec.lr_decay,
+                "rmsprop_decay": spec.rmsprop_decay,
+                "step_clip": spec.step_clip,
+                "start_from": spec.start_from,
             },
             "execution": {
                 "device": "cpu",
@@ -210,15 +222,15 @@ class _Writer:
 
     def _gain(self, p: dict[str, np.ndarray], aim: float) -> float:
         """Give what the readout is multiplied by for a dev cost of `aim` times that of predicting zero."""
-        pairs = [self._pair(indices) for indices in self._last_dev_batches()]
+        pairs = [self._pair(indices) for indices in self._dev_batches(self.spec.epochs)]
         y = np.concatenate([predict(p, x, self.spec.recurrence) for x, _ in pairs]).astype(np.float64)
         t = np.concatenate([t for _, t in pairs]).astype(np.float64)
         # mean((g y - t)^2) = aim mean(t^2): a quadratic in g, of which the smaller root is the weaker network.
         a, b, c = np.mean(y * y), -2 * np.mean(y * t), (1 - aim) * np.mean(t * t)
         return float((-b - np.sqrt(b * b - 4 * a * c)) / (2 * a))
 
-    def _last_dev_batches(self) -> list[np.ndarray]:
-        return list(ShuffledScheme(self.dev_examples, self.spec.batch, 1).mini_batches(self.spec.epochs))
+    def _dev_batches(self, epoch: int) -> list[np.ndarray]:
+        return list(ShuffledScheme(self.dev_examples, self.spec.batch, 1).mini_batches(epoch))
 
     def _pair(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give inputs and targets of dev examples."""
@@ -239,33 +251,40 @@ class _Writer:
         state = {
             "format": "longsong.checkpoint",
             "version": 1,
-            "learning_rate": 0.002 * 0.97**spec.epochs,
+            "learning_rate": self._learning_rate(spec.epochs),
             "update": spec.epochs * self.per_epoch,
             "epoch": spec.epochs,
         }
         dump(last / "state.json", state)
 
-    def _dev_cost(self) -> float | None:
-        """Give the last dev cost: the unweighted mean over the mini-batches of the last shuffle."""
+    def _learning_rate(self, epochs: int) -> float:
+        """Give the learning rate after so many epochs."""
+        spec = self.spec
+        return spec.learning_rate * spec.lr_decay ** (epochs - spec.restarted_after * (epochs >= spec.restarted_after))
+
+    def _dev_cost(self, p: dict[str, np.ndarray], epoch: int) -> float | None:
+        """Give the dev cost after an epoch: the unweighted mean over the mini-batches of that evaluation."""
         costs = []
-        for indices in self._last_dev_batches():
+        for indices in self._dev_batches(epoch):
             x, t = self._pair(indices)
             span = self.spec.reset_every or max(x.shape)
             pieces = [x[:, at : at + span] for at in range(0, x.shape[1], span)]
-            y = np.concatenate([predict(self.parameters, piece, self.spec.recurrence) for piece in pieces], axis=1)
+            y = np.concatenate([predict(p, piece, self.spec.recurrence) for piece in pieces], axis=1)
             costs.append(np.mean((y - t) ** 2, dtype=np.float64))
         return float(np.mean(costs)) * self.spec.cost_factor if costs else None
 
     def _metrics(self, count: int) -> None:
         spec = self.spec
-        best = self._dev_cost()
-        start = self.train + spec.frame if self.dev_examples else spec.frame
-        stop = start + (self.dev_examples or self.train_examples) * spec.frame * spec.seq
-        targets = self.normal[start:stop].astype(np.float64)
+        best = self._dev_cost(self.parameters, spec.epochs)
+        start, examples = (self.train, self.dev_examples) if self.dev_examples else (0, self.train_examples)
+        firsts = start + spec.frame + self.hop * np.arange(examples)
+        length = spec.frame * spec.seq
+        targets = np.concatenate([self.normal[at : at + length] for at in firsts]).astype(np.float64)
         zero = float(np.mean(targets**2))
         mean = float(np.mean((targets - self.normal[: self.train].mean(dtype=np.float64)) ** 2))
         last = 0.5 * zero if best is None else best / spec.cost_factor
-        first = zero * 1.001
+        first = max(zero, last) * 1.001
+        before = self._dev_cost(initial_parameters(Run.open(self.folder), self._source()), 0)
         scheme = ShuffledScheme(self.train_examples, spec.batch, spec.seed)
         updates = spec.epochs * self.per_epoch
 
@@ -279,6 +298,7 @@ class _Writer:
             cost = None
             if best is not None:
                 cost = best if final else curve(update / updates) * spec.cost_factor
+                cost = cost if update else before
             lines.append(
                 {
                     "kind": "dev",
@@ -305,11 +325,11 @@ class _Writer:
                         "indices_sha256": hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest(),
                         "train_cost": next_cost if update == 2 else curve((update - 1) / updates),
                         "gradient_norm": 0.1,
-                        "step_norm": 1.0,
+                        "step_norm": min(1.2, spec.step_clip),
                         "step_norm_unclipped": 1.2,
-                        "clipped": True,
+                        "clipped": spec.step_clip < 1.2,
                         "floor_share": 0.1,
-                        "learning_rate": 0.002 * 0.97 ** (epoch - 1),
+                        "learning_rate": self._learning_rate(epoch - 1),
                         "seconds": 0.5 * spec.seconds,
                     }
                     | (of_first if update == 1 else {})
@@ -351,10 +371,15 @@ class _Writer:
         dump(self.folder / "summary.json", summary)
         rehash(self.folder)
 
+    def _source(self) -> Run | None:
+        """Give the run that this one starts from."""
+        return None if self.spec.start_from is None else Run.open(self.folder.parent / self.spec.start_from)
+
     def _first_update(self) -> tuple[dict[str, Any], float]:
         """Give what the metrics have of the first update, which is a true one, and the cost of the second."""
         run = Run.open(self.folder)
-        found = remembered_first_update(run, see_song(str(self.shards), self.folder.parent), Workload(inf, inf))
+        song = see_song(str(self.shards), self.folder.parent)
+        found = remembered_first_update(run, song, Workload(inf, inf), self._source())
         step, next_cost = found.step, found.next_cost
         if self.spec.gradient_clip is not None:
             step = found.with_gradient_scaled(self.spec.gradient_clip / step.gradient_norm)
@@ -396,8 +421,10 @@ _OF_UPDATE = (
 )  # fmt: skip
 
 
-def remembered_first_update(run: Run, song: SeenSong, workload: Workload) -> FirstUpdate:
+def remembered_first_update(run: Run, song: SeenSong, workload: Workload, source: Run | None = None) -> FirstUpdate:
     """Compute a first update, once for all tests: it follows from configuration and song."""
+    if source is not None:
+        return first_update(run, song, workload, source)
     later = tuple(
         run.config[section].get(name) for section, name in (("model", "forget_bias"), ("data", "example_shift"))
     )
@@ -427,12 +454,22 @@ def predictions(run: Path, seed: np.ndarray, count: int = 3, turn: Any = lambda 
     return [(y[0] - offset) / scale for y in ys]
 
 
-def first_frames(run: Path, seed: np.ndarray, count: int = 3) -> list[np.ndarray]:
-    """Give the last frames of the first predictions; of the seed itself where a sequence is long."""
+def first_frames(run: Path, seed: np.ndarray) -> list[np.ndarray]:
+    """Give the last frames of as many predictions as an audit follows; of the seed itself where a sequence is long."""
+    from safetensors.numpy import load_file
+
     config = read(run / "config.json")
-    if config["data"]["seq"] > 1000:
-        return [seed[: config["data"]["frame"]][::-1]]
-    return [to_int16(y[-1]) for y in predictions(run, seed, count)]
+    frame, recurrence = config["data"]["frame"], config["model"]["recurrence"]
+    seq = len(seed) // frame
+    if seq > 1000:
+        return [seed[:frame][::-1]]
+    scale, offset = config["song"]["scale"], config["song"]["offset"]
+    p = {k: v.astype(np.float64) for k, v in load_file(run / "checkpoints" / "best.safetensors").items()}
+    x = (seed.astype(np.float32) * np.float32(scale) + np.float32(offset)).astype(np.float64).reshape(seq, frame)
+    due = -(-SAMPLES // frame)
+    each = sum(tensor.size for tensor in p.values()) * (seq if recurrence == "time" else 1)
+    count = due if due * each <= Workload().largest else int(BEGINNING / each)
+    return [to_int16((y - offset) / scale) for y in last_frames(p, x, count, recurrence)]
 
 
 def to_int16(levels: np.ndarray) -> np.ndarray:
@@ -564,7 +601,10 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def dump(path: Path, obj: Any) -> None:
-    """Write JSON as a new file, so that hard links of the old one keep what they had."""
+    """Write JSON as a new file, so that hard links of the old one keep what they had; sealed again if it was."""
+    if isinstance(obj, dict) and "rest_sha256" in obj:
+        rest = {key: value for key, value in obj.items() if key != "rest_sha256"}
+        obj = rest | {"rest_sha256": rest_sha256(rest)}
     path.unlink(missing_ok=True)
     path.write_text(json.dumps(obj, indent=2) + "\n")
 

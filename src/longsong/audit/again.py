@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from longsong.audit.checks_learning import trivial_costs
+from longsong.audit.bounds import load_evidence
 from longsong.audit.evidence import Evidence
 from longsong.audit.one_thread import one_thread
+from longsong.audit.replay import predictions_due, replay
 from longsong.audit.revaluate import fuel_order
 from longsong.audit.run import Run
 from longsong.errors import RunError
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     a = parser.parse_args(argv)
     try:
         folder = a.run.resolve()
-        evidence = Evidence.load(folder.parent)
+        evidence = load_evidence(folder.parent)
         run = next((run for run in evidence.complete if run.name == folder.name), None)
         if run is None:
             raise RunError(f"{a.run} is no complete run; give the folder of one, with a summary.json in it")
@@ -57,6 +58,13 @@ def _cost(evidence: Evidence, run: Run) -> Lines:
     for offset, value in sorted(found.computed.items()):
         away = found.reported / value - 1
         yield f"  target {offset} frames later     {value:.9g}   reported / computed - 1 = {away:+.2e}"
+    for name in ("first", "last"):
+        other = evidence.dev_cost_at(run, name)
+        away = other.reported / other.computed[1] - 1
+        yield (
+            f"{name} one, after epoch {other.epoch}: reported {other.reported:.9g}, computed again "
+            f"{other.computed[1]:.9g}   reported / computed - 1 = {away:+.2e}"
+        )
     ways = [("state over the other axis", *evidence.otherwise(run)[0])]
     ways += [
         (f"state begun anew after {span} of {seq} frames", axis, span) for axis, span in evidence.otherwise(run)[1:]
@@ -64,7 +72,13 @@ def _cost(evidence: Evidence, run: Run) -> Lines:
     for name, axis, span in ways:
         value = evidence.dev_cost_otherwise(run, axis, span).computed[1]
         yield f"{name}: {value:.9g}   reported / computed - 1 = {found.reported / value - 1:+.2e}"
-    for name, value in trivial_costs(run, evidence.song(run)).items():
+    trivial = evidence.trivial(run)
+    costs = {
+        "predicting zero": trivial.zero,
+        "predicting the mean": trivial.mean,
+        "repeating the last frame": trivial.repeat,
+    }
+    for name, value in costs.items():
         yield f"{name}: {value:.9g}   reported / computed = {found.reported / value:.4f}"
 
 
@@ -110,6 +124,14 @@ def _sound(evidence: Evidence, run: Run) -> Lines:
     fed = f"fed back: {found.feedback}, to {found.largest:.2f} levels"
     yield f"predictions that follow each other: {found.followed}, {fed}"
     yield f"second prediction: {found.next_away:.2f} levels away as it is, {found.turned_away:.2f} turned upside down"
+    if found.join == "last-frame" and found.feedback == "plain":
+        whole = replay(run, seed, found, predictions_due(run, seed))
+        then = f"; the next is {whole.away:.2f} away" if whole.followed < whole.due else ""
+        rounded = ", as rounding decides" if whole.rounded_off else ""
+        yield (
+            f"predictions, each computed from the one before: {whole.followed} of {whole.due} stand in it, to "
+            f"{whole.largest:.2f} levels{then}{rounded}"
+        )
     shared = evidence.shared(run)
     yield f"longest run that it shares with the song: {shared.samples} samples"
 

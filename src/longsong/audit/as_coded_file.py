@@ -1,4 +1,4 @@
-"""``as_coded.json``: written whole, and read with every file that it names looked at again."""
+"""``as_coded.json``: written whole, and read with all that it says held against the files of its runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from longsong.audit.as_coded import FORMAT, VERSION, AsCoded, GeneratedWay, SoundFigures, TrainedRun, TrainedWay
+from longsong.audit.as_coded_runs import faults_of
 from longsong.errors import RunError
 from longsong.fields import CONFIG, Fields, require
-from longsong.files import read_json, sha256_of, write_json
-from longsong.metrics import Metrics
+from longsong.files import read_json, write_json
 
 __all__ = ["AS_CODED_FILE", "find_as_coded", "load_as_coded", "write_as_coded"]
 
@@ -48,12 +48,13 @@ def find_as_coded(runs: Path) -> list[AsCoded]:
 
 
 def load_as_coded(path: Path) -> AsCoded:
-    """Read ``as_coded.json``, and compare each file that it names with its digest.
+    """Read ``as_coded.json``, and hold it against the files of its runs (`longsong.audit.as_coded_runs`).
 
     Raises
     ------
     RunError
-        It is missing, cut short, altered or of another version, or a file that it names is; the message names it.
+        It is missing, cut short, altered or of another version, or a file that it names is; the message names it, and
+        what is not so.
     """
     path = Path(path)
     found = read_json(path, FORMAT, VERSION)
@@ -72,20 +73,9 @@ def load_as_coded(path: Path) -> AsCoded:
         raise RunError(f"{path} is altered ({error!r}); {_REMEDY}") from error
     if odd:
         raise RunError(f"{path} is altered: its {odd[0]} do not follow from its runs; {_REMEDY}")
-    for one in [*(run for way in training for run in way.runs), *generating]:
-        _compare(path.parent, one.files)
-    for run in (run for way in training for run in way.runs):
-        metrics = Metrics.read(path.parent / run.run / "metrics.jsonl")
-        if run.dev_cost != min(line["dev_cost"] for line in metrics.evaluations if line["epoch"]):
-            raise RunError(f"{path} is altered: the dev cost of {run.run} is not the lowest of its metrics; {_REMEDY}")
+    for fault in faults_of(read):
+        raise RunError(f"{path} is altered, or its files were: {fault}; {_REMEDY}")
     return read
-
-
-def _compare(folder: Path, files: Mapping[str, str]) -> None:
-    """Raise unless the files in a folder have the digests."""
-    for name, digest in files.items():
-        if sha256_of(folder / name) != digest:
-            raise RunError(f"{folder / name} was altered since {folder / AS_CODED_FILE} was written; {_REMEDY}")
 
 
 def _of(kind: Any, values: Mapping[str, Any], **instead: Any) -> dict[str, Any]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from math import exp, fsum, log
 from pathlib import Path
 from typing import Any
 
+from longsong.audit.cell_groups import cost_of_mean, groups_of_cells, more_than_one, odd_of, seconds_of
 from longsong.audit.evidence import Evidence
 from longsong.audit.run import Run
 from longsong.audit.side_by_side import CELLS_FILE, Ratio, SideBySide, read_cells
 from longsong.audit.statistics import Paired, paired
 from longsong.errors import RunError
 
-__all__ = ["COMPARABLE", "SEEDS", "CellComparison", "Comparisons", "Told", "compare_cells", "groups_of_cells"]
+__all__ = ["COMPARABLE", "SEEDS", "CellComparison", "Comparisons", "Told", "compare_cells"]
 
 SEEDS = 3
 """Pairs that a comparison needs: fewer have no spread worth the name."""
@@ -58,7 +59,8 @@ class CellComparison:
     mean_costs : tuple of float
         Mean best dev cost, its own and the GRU's.
     over_mean : tuple of float
-        The same over the cost of predicting the mean.
+        The same over the cost of predicting the mean: computed from the song where that is here, else as the runs
+        have it.
     files : tuple of Path
         The summaries.
     """
@@ -165,7 +167,7 @@ class Comparisons:
     rows : tuple of CellComparison
         LSTM, then RNN, in each configuration with enough seeds.
     broken : tuple of str
-        Files of theirs that were altered, one sentence each.
+        What of them cannot be believed, one sentence each: files that were altered, two runs where there can be one.
     unread : str
         Why ``cells.json`` could not be read, where it is there.
     """
@@ -175,31 +177,9 @@ class Comparisons:
     unread: str = ""
 
 
-def groups_of_cells(evidence: Evidence) -> list[dict[str, dict[int, Run]]]:
-    """Give the complete runs that differ in cell and random seed alone: for each group a run by cell and seed."""
-    groups: dict[tuple[Any, ...], dict[str, dict[int, Run]]] = defaultdict(lambda: defaultdict(dict))
-    for run in evidence.described:
-        if run.of("data.dev_examples") and run.summary["best"]["dev_cost"] is not None:
-            groups[_but_for_the_cell(run)][run.of("model.cell")][run.of("training.seed")] = run
-    return [cells for _, cells in sorted(groups.items(), key=lambda item: str(item[0]))]
-
-
-def _but_for_the_cell(run: Run) -> tuple[Any, ...]:
-    """Give all that runs to be compared have in common."""
-    own = {"data": (), "model": ("cell", "parameters"), "training": ("seed",)}
-    # A setting that is off may be missing: it is younger than the run.
-    settings = [
-        (section, key, value)
-        for section, left_out in own.items()
-        for key, value in sorted(run.of(section).items())
-        if value and key not in left_out
-    ]
-    return (run.of("song.digest"), *settings, run.of("execution.device_name"), run.of("execution.precision"))
-
-
 def compare_cells(evidence: Evidence) -> Comparisons:
     """Pair the runs that differ in nothing but the cell, seed by seed."""
-    found, broken = [], []
+    found, broken = [], more_than_one(evidence)
     measured: list[SideBySide] = []
     unread, path = "", evidence.root / CELLS_FILE
     if path.exists():
@@ -213,30 +193,28 @@ def compare_cells(evidence: Evidence) -> Comparisons:
             if len(seeds) < SEEDS:
                 continue
             pairs = [(cells[cell][seed], cells[_GRU][seed]) for seed in seeds]
-            odd = [f"{run.name}: {text}" for pair in pairs for run in pair if (text := _odd(run))]
+            means = {run.name: cost_of_mean(evidence, run) for pair in pairs for run in pair}
+            odd = [
+                f"{run.name}: {text}" for pair in pairs for run in pair if (text := odd_of(run) or means[run.name].odd)
+            ]
             if odd:
                 broken += odd
                 continue
             beside = [one for one in measured if one.is_of(pairs[0][0].config) and {cell, _GRU} <= one.seconds.keys()]
-            found.append(_compare(cell, pairs, beside[0] if beside else None, path))
+            costs = {name: one.cost for name, one in means.items()}
+            found.append(_compare(cell, pairs, costs, beside[0] if beside else None, path))
     return Comparisons(tuple(found), tuple(dict.fromkeys(broken)), unread)
 
 
-def _odd(run: Run) -> str:
-    """Say what of a run's numbers is not what its metrics hold."""
-    if altered := run.altered("metrics") or run.altered("parameters"):
-        return altered
-    costs = [line["dev_cost"] for line in run.metrics.evaluations if line["epoch"]]
-    lowest = min((cost for cost in costs if cost is not None), default=None)
-    stated = run.summary["best"]["dev_cost"]
-    if stated != lowest or stated <= 0:
-        return f"its summary has a best dev cost of {stated!r}, its metrics of {lowest!r}"
-    return ""
-
-
-def _compare(cell: str, pairs: list[tuple[Run, Run]], beside: SideBySide | None, measured_in: Path) -> CellComparison:
+def _compare(
+    cell: str,
+    pairs: list[tuple[Run, Run]],
+    costs_of_mean: Mapping[str, float],
+    beside: SideBySide | None,
+    measured_in: Path,
+) -> CellComparison:
     costs = [tuple(run.summary["best"]["dev_cost"] for run in pair) for pair in pairs]
-    seconds = [tuple(run.summary["seconds_per_update"] for run in pair) for pair in pairs]
+    seconds = [tuple(seconds_of(run) for run in pair) for pair in pairs]
     one, gru = pairs[0]
     try:
         parameters, gru_parameters = one.parameter_count, gru.parameter_count
@@ -253,7 +231,7 @@ def _compare(cell: str, pairs: list[tuple[Run, Run]], beside: SideBySide | None,
         measured_on=beside.device_name if beside else "",
         mean_costs=_means(costs),
         over_mean=_means(
-            [tuple(run.summary["best"]["dev_cost"] / run.summary["cost_of_mean"] for run in p) for p in pairs]
+            [tuple(run.summary["best"]["dev_cost"] / costs_of_mean[run.name] for run in pair) for pair in pairs]
         ),
         files=(*(run.path("summary.json") for pair in pairs for run in pair), *([measured_in] if beside else [])),
     )

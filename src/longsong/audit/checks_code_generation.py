@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from longsong.audit.evidence import Evidence
+from longsong.audit.passes import first_samples
 from longsong.audit.regenerate import Regenerated
 from longsong.audit.run import Run
-from longsong.audit.verdicts import Finding, Seen, Verdict, as_coded, others
+from longsong.audit.untrained import of_untrained_maps
+from longsong.audit.verdicts import Finding, Seen, Verdict, as_coded, least_to_most, others
 from longsong.errors import RunError
 
 __all__ = ["iterations_dropped", "level", "seed_example", "trained_network", "turned_over", "whole_sequences"]
@@ -18,18 +19,31 @@ __all__ = ["iterations_dropped", "level", "seed_example", "trained_network", "tu
 _NOTHING = "Nothing was generated yet, or the shards and parameters to compute it again are not here."
 _RANGES_2016 = ((-3000, 3000), (-8936, 9124))
 """D13: the ranges that the two scripts stretched to."""
+_STRETCHED = 1e-3
+"""D13: how far what a prediction was multiplied by may be from 1."""
+_FRAMES_DROPPED = 3
+"""D14: what the first version dropped; the later one as many as a sequence has."""
+_SEED_2016 = 400
+"""D15: the example that the scripts began with."""
 _BLOCKS = 5
 """D03: the plot of 2016 shows five blocks; levels are compared over as many parts."""
 
 
 def trained_network(evidence: Evidence) -> Finding:
-    """D02: the sound is what the trained, recurrent network predicts."""
+    """D02: the sound is what the trained, recurrent network predicts, or an untrained pair of linear maps."""
     seen, largest = [], 0.0
     for run, found in _regenerated(evidence):
+        files = (run.path("generated.wav"), run.best_parameters)
         if found.join is not None:
             largest = max(largest, found.largest)
-        says = f"its sound does not begin as its network predicts ({found.largest:,.0f} levels away)"
-        seen.append(Seen(run.name, found.join is None, says, (run.path("generated.wav"), run.best_parameters)))
+            seen.append(Seen(run.name, False, "", files))
+            continue
+        untrained = of_untrained_maps(run, evidence.seed(run))
+        if not untrained and _made_otherwise(run):
+            continue  # its first prediction is not to be heard as it is
+        says = f"it does not begin as its network predicts ({found.largest:,.0f} levels away), but "
+        says += "as untrained linear maps do" if untrained else "nor as untrained linear maps of its random seed do"
+        seen.append(Seen(run.name, untrained, says, files, not untrained))
     otherwise = (
         f"{others(seen)} sounds begin with what the run's own trained network "
         f"makes of the seed, to within {largest:.1f} of 32,768 levels."
@@ -47,10 +61,12 @@ def whole_sequences(evidence: Evidence) -> Finding:
         found = regenerated.get(run.name)
         most = record["iterations"] * record["frame"]
         lengths.add(int(record["seq"]))
-        whole = record["join"] == "whole-sequence" or wav.samples > most
+        dropped = (0, record["frame"] * record["seq"] * record["seq"])  # D14 is a way of its own
+        whole = wav.samples in (most * record["seq"] - less for less in dropped)
         whole = whole or (found is not None and found.join == "whole-sequence")
         says = f"{wav.samples:,} samples of {record['iterations']:,} predictions of {record['frame']} x {record['seq']}"
-        seen.append(Seen(run.name, whole, says, (run.path("generated.wav"), run.path("generated.json"))))
+        files = (run.path("generated.wav"), run.path("generated.json"))
+        seen.append(Seen(run.name, whole, says, files, not whole and wav.samples > most))
         parts = [float(np.sqrt(np.mean(np.square(p, dtype=np.float64)))) for p in np.array_split(wav.data, _BLOCKS)]
         fading.append(parts[-1] / parts[0] if parts[0] > 0 else 0.0)
     numbers: dict[str, Any] = {"last_fifth_over_first_rms": [min(fading), max(fading)] if fading else None}
@@ -60,7 +76,7 @@ def whole_sequences(evidence: Evidence) -> Finding:
             f" The last fifth of a sound has {min(fading):.2f} to {max(fading):.2f} times the level of its first "
             "(in 2016 the fifth block had some 0.18 of the first's peak)."
         )
-    by = f"1 frame of each prediction and not {_spread(lengths)}, in {others(seen)} sounds"
+    by = f"1 frame of each prediction and not {least_to_most(lengths)}, in {others(seen)} sounds"
     return as_coded(seen, otherwise, _NOTHING, numbers, by=by)
 
 
@@ -87,7 +103,7 @@ def turned_over(evidence: Evidence) -> Finding:
 
 
 def level(evidence: Evidence) -> Finding:
-    """D13: the level is that of the predictions; nothing was stretched to a given range."""
+    """D13: the level is that of the predictions; nothing was stretched to a range of 2016, or the song's own."""
     seen, lows, highs = [], [], []
     regenerated = {run.name: found for run, found in _regenerated(evidence)}
     for run in _trusted(evidence):
@@ -97,10 +113,14 @@ def level(evidence: Evidence) -> Finding:
         highs.append(ends[1])
         found = regenerated.get(run.name)
         gain = found.gain if found is not None else 1.0
-        own = (run.of("song.minimum"), run.of("song.maximum"))
-        stretched = ends in (*_RANGES_2016, own) or abs(gain - 1) > 1e-3 or run.generated["stretched"]
+        own = (run.of("song.minimum"), run.of("song.maximum"))  # as those of the first script were in 2016
+        as_predicted = found is not None and found.join is not None and abs(gain - 1) <= _STRETCHED
+        coded = ends in (*_RANGES_2016, own) and not as_predicted
+        neither = not coded and (abs(gain - 1) > _STRETCHED or run.generated["stretched"])
         says = f"range {ends[0]:,} to {ends[1]:,}, {gain:.3f} times its predictions"
-        seen.append(Seen(run.name, stretched, says, (run.path("generated.wav"), run.path("generated.json"))))
+        says += ", and stretched by its record" * run.generated["stretched"]
+        files = (run.path("generated.wav"), run.path("generated.json"))
+        seen.append(Seen(run.name, coded, says, files, neither))
     gains = [found.gain for found in regenerated.values()]
     numbers = {
         "minimum": min(lows, default=None),
@@ -117,42 +137,48 @@ def level(evidence: Evidence) -> Finding:
 
 
 def iterations_dropped(evidence: Evidence) -> Finding:
-    """D14: predictions made against frames needed: none is made only to be dropped."""
+    """D14: predictions made against frames needed: none is made to be dropped, or seq of them, or 3."""
     seen, made, needed, lengths = [], 0, 0, set()
     for run in _trusted(evidence):
         record = run.generated
         lengths.add(int(record["seq"]))
         due = -(-record["samples"] // record["frame"])
+        if record["iterations"] < due:
+            due = -(-due // record["seq"])  # of whole sequences (D03), if of anything
         extra = record["iterations"] - due
         made, needed = made + record["iterations"], needed + due
         says = f"{record['iterations']:,} predictions for {due:,} frames, {extra:,} of them dropped"
-        seen.append(Seen(run.name, extra > 0, says, (run.path("generated.json"),)))
+        coded = extra in (record["seq"], _FRAMES_DROPPED)
+        seen.append(Seen(run.name, coded, says, (run.path("generated.json"),), extra != 0 and not coded))
     otherwise = (
         f"{others(seen)} sounds were made of just the predictions that they need, "
         f"{made:,} for {needed:,} frames: the seed never is in the output, so that nothing has to be dropped."
     )
-    by = f"{made - needed:,} predictions dropped in {others(seen)} sounds, and not {_spread(lengths)} in each"
+    by = f"{made - needed:,} predictions dropped in {others(seen)} sounds, and not {least_to_most(lengths)} in each"
     return as_coded(seen, otherwise, _NOTHING, {"predictions": made, "frames": needed}, by=by)
 
 
 def seed_example(evidence: Evidence) -> Finding:
-    """D15: the seed comes from the dev split where there is a dev example."""
+    """D15: the seed comes from the dev split where there is a dev example, or is example 400 of the train split."""
     seen, no_dev, wavs, beyond = [], [], [], []
     for run in _trusted(evidence):
         seed = run.generated["seed"]
         if seed["source"] == "wav":
             wavs.append(run.name)
             continue
-        start = seed.get("start")
+        start, example, source = seed.get("start"), seed.get("example"), seed["source"]
         if not run.of("data.dev_examples"):
             no_dev.append(run.name)
             continue
         train = run.of("data.train_samples")
-        inside = seed["source"] == "train" or not isinstance(start, int) or start < train
-        if not inside:
+        there = source in ("train", "dev") and _begins_at(run, source, example) == start
+        coded = there and source == "train" and example == _SEED_2016
+        described = there and source == "dev"
+        if described:
             beyond.append(start - train)
-        says = f"example {seed.get('example')} of {seed['source']}, from sample {start}, where train ends at {train:,}"
-        seen.append(Seen(run.name, inside, says, (run.path("generated.json"), run.path("config.json"))))
+        says = f"example {example} of {source}, from sample {start}, where train ends at {train:,}"
+        files = (run.path("generated.json"), run.path("config.json"))
+        seen.append(Seen(run.name, coded, says, files, not (coded or described)))
     numbers = {"runs_without_dev_example": len(no_dev), "seeds_from_a_wav": len(wavs)}
     if wavs and not seen and not no_dev:
         text = f"The seeds of all {len(wavs)} sounds are wavs of their own, of which neither post nor code speaks."
@@ -166,14 +192,22 @@ def seed_example(evidence: Evidence) -> Finding:
     otherwise = f"{others(seen)} sounds have a seed of the dev split, which no run was trained on."
     if no_dev:
         otherwise += f" {len(no_dev)} more have no dev example and take one of train."
-    by = f"seeds begin {_spread(beyond)} samples behind the end of the train split, in {others(seen)} sounds"
+    by = f"seeds begin {least_to_most(beyond)} samples behind the end of the train split, in {others(seen)} sounds"
     return as_coded(seen, otherwise, nothing, numbers, by=by)
 
 
-def _spread(values: Collection[int]) -> str:
-    """Give a number, or the least and the largest of several."""
-    low, high = min(values, default=0), max(values, default=0)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+def _made_otherwise(run: Run) -> bool:
+    """Tell whether a sound says that it was joined, kept in bounds or begun otherwise; P12 and P14 name those."""
+    record = run.generated
+    extra = record["iterations"] - -(-record["samples"] // record["frame"])
+    return bool(record["join"] != "last-frame" or record.get("guards") or extra > 0)
+
+
+def _begins_at(run: Run, split: str, example: Any) -> int | None:
+    """Give the first sample of an example of a split; None where there is none of that number."""
+    starts = first_samples(run, split)
+    known = isinstance(example, int) and not isinstance(example, bool) and 0 <= example < len(starts)
+    return int(starts[example]) if known else None
 
 
 def _trusted(evidence: Evidence) -> list[Run]:

@@ -1,8 +1,7 @@
-"""D01, D05 to D12: how the 2016 code trained, and how these runs did."""
+"""D01, D05 to D09, D11, D12: how the 2016 code trained, and how these runs did."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,20 @@ from longsong.audit.evidence import Evidence
 from longsong.audit.network import cell_of, expected_shapes, layers_of
 from longsong.audit.passes import examples_due, heard_in_training
 from longsong.audit.revaluate import TOLERANCE
-from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, as_coded, every_run, others
 from longsong.errors import RunError
 from longsong.reported import BATCH, CODE_CONFIGURATIONS, EPOCHS, SEQUENCES
 
 __all__ = [
     "example_counts", "forget_bias", "mean_subtracted", "other_configurations", "overlap", "recurrence_axis",
-    "resuming", "storage", "when_evaluated",
+    "storage", "when_evaluated",
 ]  # fmt: skip
 
 _NO_RUN = "No run is complete."
 _BYTES_2016 = 16
 """D09: two float64 arrays, inputs and targets."""
+_BYTES_DESCRIBED = 4
+"""D09: int16 twice over, for what surrounds the samples of a short song; raw samples take 2."""
 _EXACT = 1e-6
 """Float32 keeps seven digits: ends of a range agree to this."""
 
@@ -32,24 +32,27 @@ def recurrence_axis(evidence: Evidence) -> Finding:
     seen: list[Seen] = []
     again, moved = 0, []
     for run in evidence.complete:
-        stated = run.of("model.recurrence")
+        stated, neither = run.of("model.recurrence"), False
         files: tuple[Path, ...] = (run.path("config.json"),)
         says, batch = f"the recurrence is over {run.of('data.batch')} examples, by its configuration", stated == "batch"
         try:
             cost = evidence.dev_cost(run)
-            again += 1
             files = (*files, run.path("metrics.jsonl"), run.best_parameters)
-            if cost.offset is not None and cost.recurrence != stated:
+            if cost.offset is None:
+                batch, neither = False, True
+                says = f"{stated} by its configuration, but over neither axis is its dev cost {cost.reported:.6g}"
+            elif cost.recurrence != stated:
                 batch = not batch
                 says = (
                     f"{stated} by its configuration, but its dev cost {cost.reported:.6g} is that of the other axis, "
                     f"to {cost.error:.1e}"
                 )
+            again += not neither
             other = evidence.dev_cost_otherwise(run, "time" if batch else "batch")
-            moved.append(other.computed[1] / cost.computed[1] - 1)
+            moved += [] if neither else [other.computed[1] / cost.computed[1] - 1]
         except RunError:
             pass  # P05 names those that could not be computed again
-        seen.append(Seen(run.name, batch, says, files))
+        seen.append(Seen(run.name, batch, says, files, neither))
     otherwise = f"{others(seen)} runs carry the state along time, as the post describes."
     if again:
         otherwise += f" The dev costs of {again} runs were computed again and agree with the axis that they name."
@@ -134,14 +137,15 @@ def overlap(evidence: Evidence) -> Finding:
 
 
 def example_counts(evidence: Evidence) -> Finding:
-    """D08: the number of train examples is that of the right arithmetic."""
+    """D08: the number of train examples is that of the right arithmetic, or of samples / frame x seq as it is read."""
     seen = []
     for run in evidence.complete:
         fit = examples_due(run)[0]
-        held = run.of("data.train_examples")
-        seen.append(
-            Seen(run.name, held != fit, f"{held:,} train examples, where {fit:,} fit", (run.path("config.json"),))
-        )
+        held, frame, seq = (run.of(f"data.{name}") for name in ("train_examples", "frame", "seq"))
+        # Without brackets around frame x seq, from left to right.
+        coded = held != fit and held == run.of("data.train_samples") // frame * seq
+        says = f"{held:,} train examples, where {fit:,} fit" + (" and the wrong precedence gives as many" * coded)
+        seen.append(Seen(run.name, coded, says, (run.path("config.json"),), held != fit and not coded))
     otherwise = (
         f"{others(seen)} runs count as many train examples as fit; the copies of "
         "2016 that counted wrongly could not run at all."
@@ -167,7 +171,9 @@ def storage(evidence: Evidence) -> Finding:
             "configurations": len(shapes),
             "bytes_of_2016": _BYTES_2016 * song.samples * len(shapes),
         }
-        seen.append(Seen(song.folder.name, each >= _BYTES_2016, f"{each:.2f} bytes a sample", (song.index,)))
+        coded = each >= _BYTES_2016
+        neither = not coded and each > _BYTES_DESCRIBED
+        seen.append(Seen(song.folder.name, coded, f"{each:.2f} bytes a sample", (song.index,), neither))
     otherwise = (
         f"{numbers.get('bytes_per_sample', 0):.2f} bytes on disk for each sample, once for all {len(shapes)} "
         f"configurations; the code of 2016 kept {_BYTES_2016} for each sample and configuration, "
@@ -178,58 +184,21 @@ def storage(evidence: Evidence) -> Finding:
     return as_coded(seen, otherwise, nothing, numbers, by=by)
 
 
-def resuming(evidence: Evidence) -> Finding:
-    """D10: the optimiser's state is kept, and the learning rate goes on where it was."""
-    seen, resumed = [], 0
-    for run in evidence.complete:
-        odd, files = _resumed_odd(run)
-        resumed += run.summary["starts"] > 1
-        seen.append(Seen(run.name, bool(odd), "; ".join(odd), files))
-    otherwise = (
-        f"The last checkpoints of {others(seen)} runs hold an optimiser's state for "
-        f"every parameter and the decayed learning rate, and that of each update follows from its epoch; {resumed} "
-        f"of them {'was' if resumed == 1 else 'were'} stopped and resumed on the way."
-    )
-    by = f"0 of {len(seen)} runs began again with the first learning rate; {resumed} were resumed"
-    found = as_coded(seen, otherwise, _NO_RUN, {"runs_resumed": resumed}, by=by)
-    if found.verdict is Verdict.DIFFERS and not resumed:
-        text = f"{found.text} So what is kept is right, and that it is taken up again was not shown."
-        return replace(found, verdict=Verdict.NO_EVIDENCE, text=text, by="")
-    return found
-
-
-def _resumed_odd(run: Run) -> tuple[list[str], tuple[Path, ...]]:
-    rate, decay = run.of("training.learning_rate"), run.of("training.lr_decay")
-    files: tuple[Path, ...] = (run.path("metrics.jsonl"), run.path("config.json"))
-    try:
-        files = (*files, run.checkpoint / "state.json", run.checkpoint / "optimiser.safetensors")
-        odd = []
-        if run.optimiser_shapes != run.shapes:
-            odd.append("its optimiser's state is not that of its parameters")
-        due = rate * decay ** run.state["epoch"]
-        if abs(run.state["learning_rate"] / due - 1) > _EXACT:
-            odd.append(f"its checkpoint has the learning rate {run.state['learning_rate']:.6g}, where {due:.6g} is due")
-        for line in run.metrics.updates:
-            due = rate * decay ** (line["epoch"] - 1)
-            if abs(line["learning_rate"] / due - 1) > _EXACT:
-                odd.append(f"update {line['update']} has the learning rate {line['learning_rate']:.6g}, not {due:.6g}")
-                break
-    except RunError as error:
-        odd = [str(error)]
-    return odd, files
-
-
 def when_evaluated(evidence: Evidence) -> Finding:
     """D11: dev evaluations against updates."""
     seen, evaluations, updates = [], 0, 0
     for run in evidence.complete:
         if run.altered("metrics"):
             continue  # P06, P07 and P11 name it
-        made, steps = len(run.metrics.evaluations), len(run.metrics.updates)
+        places = [line["update"] for line in run.metrics.evaluations]
+        made, steps = len(places), len(run.metrics.updates)
         evaluations, updates = evaluations + made, updates + steps
-        each = made > run.of("training.epochs") + 1
+        last = {line["epoch"]: line["update"] for line in run.metrics.updates}  # of each epoch
+        described = places == [0, *last.values()]
+        coded = not described and places in (list(range(steps + 1)), list(range(1, steps + 1)))
         says = f"{made:,} evaluations in {steps:,} updates and {run.of('training.epochs')} epochs"
-        seen.append(Seen(run.name, each, says, (run.path("metrics.jsonl"),)))
+        neither = not (described or coded)
+        seen.append(Seen(run.name, coded, says, (run.path("metrics.jsonl"),), neither))
     otherwise = (
         f"{others(seen)} runs evaluate the dev split before the first epoch and "
         f"after each: {evaluations:,} times in {updates:,} updates."
@@ -256,15 +225,17 @@ def mean_subtracted(evidence: Evidence) -> Finding:
         ends = (scale * lowest + offset, scale * highest + offset)
         says = f"[{lowest}, {highest}] becomes [{ends[0]:.6f}, {ends[1]:.6f}]"
         whole = abs(ends[0] + 1) <= _EXACT and abs(ends[1] - 1) <= _EXACT
-        shifts.append(abs(scale * mean))
-        if not whole and abs(ends[0] + 1 + scale * mean) <= _EXACT:
+        shift = scale * mean
+        shifts.append(abs(shift))
+        coded = not whole and abs(ends[0] + 1 + shift) <= _EXACT and abs(ends[1] - 1 + shift) <= _EXACT
+        if coded:
             says += f": shifted by the mean, {mean:.3f}"
-        seen.append(Seen(run.name, not whole, says, files))
+        seen.append(Seen(run.name, coded, says, files, not (whole or coded)))
     numbers: dict[str, Any] = {"runs_of_other_normalisations": len(others)}
     if others and not seen:
         text = f"No run is normalised by minimum and maximum ({'; '.join(others[:3])})."
         return Finding(Verdict.NOT_STATED, text, numbers)
-    mapped = [one for one in seen if not one.holds]
+    mapped = [one for one in seen if not (one.holds or one.neither)]
     otherwise = f"{len(mapped)} of {len(seen)} runs map the song's own minimum and maximum to -1 and 1" + (
         f", computed from all samples: {Path(mapped[0].run).name}: {_range(evidence, mapped[0].run)}."
         if mapped

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from longsong.audit.evidence import Evidence
+from longsong.audit.regenerate import SHOWN, Regenerated, SeenSeed
+from longsong.audit.replay import work_of_a_prediction
+from longsong.audit.replays import Followed, how_far, replay_numbers, replay_sounds
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
+from longsong.config import Mode
 from longsong.errors import RunError
 
 __all__ = ["SECONDS", "fed_back", "last_frames", "seed_cut_off", "thirty_seconds"]
@@ -16,47 +21,100 @@ SECONDS = 30
 """P15."""
 _ALIKE = 0.9
 """Correlation with the seed, sample for sample, from which on a start is called the seed at another level."""
+_POST = "post"
+"""Of the ways to generate that `longsong.config.Mode` names, the one of the post."""
 _NOTHING = "Nothing was generated yet."
 _WORD_ONLY = "There are sounds, but their first predictions could not be computed again."
 
 
 def fed_back(evidence: Evidence) -> Finding:
     """P12: each prediction is what the network makes of the one before, and there are as many as needed."""
-    seen, again, unseen, largest = [], 0, [], 0.0
+    faults: dict[str, list[str]] = {}
+    files: dict[str, tuple[Path, ...]] = {}
+    followed: list[Followed] = []
+    unseen, largest = [], 0.0
     for run in _posts_way(evidence):
-        files: tuple[Path, ...] = (run.path("generated.json"), run.path("generated.wav"))
-        odd = _sound_odd(run)
-        if not odd:
-            due = -(-run.generated["samples"] // run.generated["frame"])
-            if run.generated["iterations"] != due:
-                odd.append(f"{run.generated['iterations']:,} predictions, where {due:,} frames are needed")
-            try:
-                found = evidence.regenerated(run)
-                if found.join is not None:
-                    again += 1
-                    files = (*files, run.best_parameters)
-                    largest = max(largest, found.largest)
-                    if found.feedback == "upside-down":
-                        odd.append(
-                            f"{found.followed - 1} of {found.followed - 1} further predictions are of the one before "
-                            "turned upside down"
-                        )
-                    elif found.followed < 2 < due:
-                        odd.append(
-                            f"its second prediction is {found.next_away:,.0f} levels away from what its network makes "
-                            "of the first"
-                        )
-            except RunError as error:
-                unseen.append(str(error))
-        seen.append(Seen(run.name, not odd, "; ".join(odd), files))
+        files[run.name] = (run.path("generated.json"), run.path("generated.wav"))
+        faults[run.name] = _sound_odd(run) or _record_odd(run)
+        if faults[run.name]:
+            continue
+        try:
+            found, seed = evidence.regenerated(run), evidence.seed(run)
+            work_of_a_prediction(run)  # a network that cannot be read is none that is replayed
+        except RunError as error:
+            unseen.append(str(error))
+            continue
+        if found.join is None:
+            continue  # P14 says that its first prediction is not in it
+        files[run.name] += (run.best_parameters,)
+        largest = max(largest, found.largest)
+        if odd := _first_ones_odd(run, found, seed):
+            faults[run.name].append(odd)
+        else:
+            followed.append(Followed(run, found, seed))
+    replayed = replay_sounds(followed)
+    for name, one in replayed.items():
+        largest = max(largest, one.largest)
+        if one.broken:
+            faults[name].append(
+                f"prediction {one.followed + 1:,} of {one.due:,} is {one.away:,.0f} levels away from what its network "
+                "makes of the one before"
+            )
+    seen = [Seen(name, not odd, "; ".join(odd), files[name]) for name, odd in faults.items()]
     good = (
-        f"{all_of(seen)} sounds have one prediction for each frame. The first predictions of {again} of them were "
+        f"{all_of(seen)} sounds have one prediction for each frame. Predictions of {len(followed)} of them were "
         f"computed again from seed and parameters, each from the one before, and stand in the wav to within "
-        f"{largest:.1f} of 32,768 levels."
+        f"{largest:.1f} of 32,768 levels: {how_far(replayed)}."
     )
-    numbers = {"runs_computed_again": again, "largest_level": largest}
+    numbers = {"runs_computed_again": len(followed), "largest_level": largest, **replay_numbers(replayed)}
     finding = every_run(seen, good + _left_out(unseen), _NOTHING, numbers)
-    return unless_unseen(finding, again, _WORD_ONLY + _left_out(unseen))
+    return unless_unseen(finding, len(followed), _WORD_ONLY + _left_out(unseen))
+
+
+def _record_odd(run: Run) -> list[str]:
+    """Say where what a sound's record says of it is not the post's way, or not of this run."""
+    record, odd = run.generated, []
+    if record["mode"] not in get_args(Mode):
+        odd.append(f"its mode is {record['mode']!r}, none of the {len(get_args(Mode))} ({', '.join(get_args(Mode))})")
+    if record["frame"] != run.of("data.frame"):
+        odd.append(f"its frames have {record['frame']:,} samples, those of its run {run.of('data.frame'):,}")
+    if record["seq"] != run.of("data.seq") and record["seed"]["source"] != "wav":
+        odd.append(f"its seed has {record['seq']:,} frames, a sequence of its run {run.of('data.seq'):,}")
+    odd += _seed_odd(run)
+    due = -(-record["samples"] // record["frame"])
+    if record["iterations"] != due:
+        odd.append(f"{record['iterations']:,} predictions, where {due:,} frames are needed")
+    if record.get("guards"):
+        named = ", ".join(map(str, record["guards"]))
+        odd.append(f"{len(record['guards'])} guard rails ({named}) alter what is fed back")
+    return odd
+
+
+def _seed_odd(run: Run) -> list[str]:
+    """Say where the seed's place cannot be: it is one sequence of the song, or the end of a wav of its own."""
+    seed, song = run.generated["seed"], run.of("song.samples")
+    if seed["source"] == "wav":
+        return []
+    start, stop = seed.get("start"), seed.get("stop")
+    inside = isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop <= song
+    if inside and stop - start == _seed_length(run):
+        return []
+    place = f"samples {reprlib.repr(start)} to {reprlib.repr(stop)}"
+    return [f"its seed is at {place}, which are not {_seed_length(run):,} of the song's {song:,}"]
+
+
+def _first_ones_odd(run: Run, found: Regenerated, seed: SeenSeed) -> str:
+    """Say where one of the first predictions is not what its network makes of the one before."""
+    if found.feedback == "upside-down":
+        others = found.followed - 1
+        return f"{others} of {others} further predictions are of the one before turned upside down"
+    piece = run.generated["frame"] * (run.generated["seq"] if found.join == "whole-sequence" else 1)
+    due = min(SHOWN, -(-(run.wav.samples - seed.left) // piece))
+    if found.followed >= due:
+        return ""
+    if found.followed < 2:
+        return f"its second prediction is {found.next_away:,.0f} levels away from what its network makes of the first"
+    return f"prediction {found.followed + 1} is not what its network makes of prediction {found.followed}"
 
 
 def seed_cut_off(evidence: Evidence) -> Finding:
@@ -150,14 +208,14 @@ def _seed_length(run: Run) -> int:
 
 
 def _posts_way(evidence: Evidence) -> list[Run]:
-    """Give the runs whose sound was made the post's way, and those that do not say how."""
+    """Give the runs whose sound was made the post's way, and those that do not say how, or by a name of no way."""
     found = []
     for run in evidence.sounding:
         try:
             mode = run.generated["mode"]
         except RunError:
-            mode = "post"  # unreadable: `_sound_odd` says so
-        if mode == "post":
+            mode = _POST  # unreadable: `_sound_odd` says so
+        if mode == _POST or mode not in get_args(Mode):
             found.append(run)
     return found
 

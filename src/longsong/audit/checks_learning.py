@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from longsong.audit.evidence import Evidence
 from longsong.audit.revaluate import TOLERANCE
 from longsong.audit.run import Run
-from longsong.audit.song import SeenSong
 from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
 from longsong.errors import RunError
 
-__all__ = ["LEARNT", "good_at_predicting", "length_of_memory", "trivial_costs"]
+__all__ = ["LEARNT", "good_at_predicting", "length_of_memory"]
 
 LEARNT = 0.98
 """Best dev cost over that of the best trivial prediction, above which a network has learnt next to nothing."""
-_PIECE = 1 << 22
 
 
 def length_of_memory(evidence: Evidence) -> Finding:
@@ -83,15 +79,14 @@ def good_at_predicting(evidence: Evidence) -> Finding:
     for run in evidence.described:
         files = (run.path("metrics.jsonl"), run.best_parameters)
         try:
-            found, song = evidence.dev_cost(run), evidence.song(run)
-            trivial = trivial_costs(run, song)
+            found, song, trivial = evidence.dev_cost(run), evidence.song(run), evidence.trivial(run)
         except RunError as error:
             unseen.append(str(error))
             continue
         if found.recurrence == "batch":
             continue  # not trained along time: D01 names it
         cost = found.computed[1]
-        name, least = min(trivial.items(), key=lambda one: one[1])
+        name, least = trivial.least
         ratios[run.name] = ratio = cost / least if least else float(cost > 0)
         says = f"its dev cost {cost:.6g} is {ratio:.4f} of that of {name} ({least:.6g}), where {LEARNT} is learnt"
         seen.append(Seen(run.name, ratio <= LEARNT, says, (*files, song.index)))
@@ -114,33 +109,3 @@ def good_at_predicting(evidence: Evidence) -> Finding:
     nothing = f"No dev cost could be computed again ({'; '.join(unseen[:1]) or 'no run is complete'})."
     finding = every_run(seen, good, nothing, numbers)
     return unless_unseen(finding, len(seen), nothing)
-
-
-def trivial_costs(run: Run, song: SeenSong) -> dict[str, float]:
-    """Give what predictions without a network cost on a run's dev split, by their names.
-
-    Returns
-    -------
-    dict of str to float
-        Mean of squares over all samples of the dev split's targets: of predicting the mean of the train split, and
-        of predicting each frame to be the one before.
-
-    Raises
-    ------
-    RunError
-        There is no dev example.
-    """
-    frame, train = run.of("data.frame"), run.of("data.train_samples")
-    length = run.of("data.dev_examples") * frame * run.of("data.seq")
-    if not length:
-        raise RunError(f"{run.name} has no dev example")
-    scale, offset = run.of("song.scale"), run.of("song.offset")
-    mean = scale * song.mean_of(train) + offset
-    apart = repeated = 0.0
-    for at in range(train, train + length, _PIECE):
-        stop = min(at + _PIECE, train + length)
-        both = song.normalised(at, stop + frame, scale, offset).astype(np.float64)
-        targets = both[frame:]
-        apart += float(np.square(targets - mean).sum())
-        repeated += float(np.square(targets - both[:-frame]).sum())
-    return {"predicting the mean": apart / length, "repeating the last frame": repeated / length}

@@ -1,4 +1,4 @@
-"""P06, P07, P10, P11: mini-batches, epochs, the network's shape and its cost."""
+"""P06, P07, P10: mini-batches, epochs, and the network's shape."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 
 import numpy as np
 
+from longsong.audit.copied_runs import copied_runs
 from longsong.audit.evidence import Evidence
 from longsong.audit.network import cell_of, layers_of, recurrent_parameters
-from longsong.audit.passes import first_samples
-from longsong.audit.revaluate import TOLERANCE, fuel_order
+from longsong.audit.revaluate import fuel_order
 from longsong.audit.run import Run
-from longsong.audit.song import SeenSong
-from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, every_run, unless_unseen
+from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, every_run
 from longsong.errors import RunError
 from longsong.reported import BATCH, EPOCHS, LAYERS, WIDTHS
 
-__all__ = ["epochs", "mean_square", "mini_batches", "two_layers"]
-
-_NEAR_ZERO = 0.1
-"""How far the first dev cost may be from that of predicting zero: initial weights of 0.04 predict about zero."""
+__all__ = ["epochs", "mini_batches", "two_layers"]
 
 
 def mini_batches(evidence: Evidence) -> Finding:
-    """P06: mini-batches of 128, each with one update, in Fuel's order, by number, size and index digest."""
+    """P06: mini-batches of 128, each with one update, in Fuel's order, by number, size and index digest; no copies."""
     seen, updates, checked = [], 0, 0
+    copies = copied_runs(evidence.complete)
     for run in evidence.described:
         files = (run.path("metrics.jsonl"), run.path("config.json"))
         altered = run.altered("metrics")
         odd = [altered] if altered else _batches_odd(run)
+        if run.name in copies:
+            count = len(run.metrics.updates)
+            odd.append(f"a copy of {copies[run.name]}: the costs and seconds of its {count:,} updates are the same")
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
         if not odd:
             updates += len(run.metrics.updates)
@@ -39,7 +39,7 @@ def mini_batches(evidence: Evidence) -> Finding:
     good = (
         f"{updates:,} updates of {len(seen)} runs, one for each mini-batch of {BATCH} (the last of an epoch may be "
         f"shorter); every train example once an epoch; the indices of all {checked:,} examples are in the order "
-        "of Fuel's shuffled scheme."
+        "of Fuel's shuffled scheme. No run is a copy of another: each has costs and seconds of its own."
     )
     return every_run(seen, good, "No run is complete.", {"updates": updates, "examples": checked, "batch": BATCH})
 
@@ -82,8 +82,14 @@ def epochs(evidence: Evidence) -> Finding:
             "dev evaluations": len({line["epoch"] for line in run.metrics.evaluations} - {0}),
         }
         says = ", ".join(f"{count} epochs by its {where}" for where, count in counts.items())
-        seen.append(Seen(run.name, set(counts.values()) == {EPOCHS}, says, files))
-    good = f"{all_of(seen)} runs made {EPOCHS} epochs, by their updates, their dev evaluations and their summaries."
+        source = run.of("training.start_from")
+        if source is not None:
+            says += f", on top of those that its first parameters, which are those of {source}, were trained for"
+        seen.append(Seen(run.name, set(counts.values()) == {EPOCHS} and source is None, says, files))
+    good = (
+        f"{all_of(seen)} runs made {EPOCHS} epochs, by their updates, their dev evaluations and their summaries, and "
+        "none began with the parameters of another."
+    )
     return every_run(seen, good, "No run is complete.", {"epochs": EPOCHS})
 
 
@@ -140,75 +146,3 @@ def _shape_odd(run: Run) -> tuple[list[str], tuple[Path, ...]]:
         odd.append(f"{run.parameter_count:,} parameters on disk, where its files say {sorted(stated)}")
     altered = run.altered("parameters") or run.altered("best")
     return ([altered] if altered else odd), files
-
-
-def mean_square(evidence: Evidence) -> Finding:
-    """P11: the cost is a mean of squares: at its first value, and computed again at its best."""
-    seen: list[Seen] = []
-    again, first, largest = 0, [], 0.0
-    for run in evidence.complete:
-        if not run.of("data.dev_examples"):
-            continue
-        files = (run.path("metrics.jsonl"), run.path("summary.json"))
-        odd = [text] if (text := run.altered("metrics")) else []
-        if not odd:
-            ratio = _first_ratio(evidence, run)
-            if ratio is not None:
-                first.append(ratio)
-                if abs(ratio - 1) > _NEAR_ZERO:
-                    odd.append(f"its first dev cost is {ratio:,.4g} times the mean of the targets' squares")
-            try:
-                cost = evidence.dev_cost(run)
-                again, largest = again + 1, max(largest, cost.error)
-                if cost.way is None:
-                    odd.append(
-                        f"its best dev cost is {cost.reported:.6g}, computed again it is {cost.computed[1]:.6g} "
-                        f"({cost.away:.2%} off)"
-                    )
-                elif cost.way != "mean":
-                    odd.append(f"its best dev cost {cost.reported:.6g} is a {cost.way}, {cost.ways[cost.way]:g} means")
-            except RunError:
-                pass  # P05 names those that could not be computed again
-        seen.append(Seen(run.name, not odd, "; ".join(odd), files))
-    numbers: dict[str, Any] = {
-        "runs_computed_again": again,
-        "first_dev_cost_over_mean_square": [min(first), max(first)] if first else None,
-        "largest_difference": largest,
-        "tolerance": TOLERANCE,
-    }
-    good = f"In {all_of(seen)} runs the cost is a mean of squares."
-    if first:
-        good += (
-            f" Before the first update, when the network predicts about zero, it is {min(first):.3f} to "
-            f"{max(first):.3f} times the mean of the targets' squares."
-        )
-    good += (
-        f" The best one was computed again for {again} runs and agrees to {largest:.1e} ({TOLERANCE:.1%} at most would "
-        "pass)."
-    )
-    finding = every_run(seen, good, "No complete run has a dev example.", numbers)
-    return unless_unseen(finding, again, "No dev cost could be computed again.")
-
-
-def _first_ratio(evidence: Evidence, run: Run) -> float | None:
-    """Give the dev cost before training over the mean of the targets' squares; None where it tells nothing."""
-    line = run.metrics.evaluations[0] if run.metrics.evaluations else None
-    if run.of("training.start_from") is not None or line is None or line["epoch"] or line["dev_cost"] is None:
-        return None
-    try:
-        square = _targets_square(run, evidence.song(run))
-    except RunError:
-        square = float(run.summary["cost_of_zero"])
-    return float(line["dev_cost"] / square) if square > 0 else None
-
-
-def _targets_square(run: Run, song: SeenSong) -> float:
-    """Compute the mean of the squares of the dev split's targets from the song."""
-    frame, length = run.of("data.frame"), run.of("data.frame") * run.of("data.seq")
-    total, starts = 0.0, first_samples(run, "dev") + frame
-    if not len(starts):
-        raise RunError(f"{run.name} can have no dev example")
-    for at in map(int, starts):
-        piece = song.normalised(at, at + length, run.of("song.scale"), run.of("song.offset"))
-        total += float(np.square(piece, dtype=np.float64).sum())
-    return total / float(len(starts) * length)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import fsum, log
+from statistics import median
 from typing import Any
 
 from longsong.audit.evidence import Evidence
@@ -10,6 +12,7 @@ from longsong.audit.revaluate import TOLERANCE, LeftOutError
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
 from longsong.errors import RunError
+from longsong.reported import SETTINGS
 
 __all__ = ["gradient_updates"]
 
@@ -19,6 +22,14 @@ _SHARE = 1e-2
 """How far a share of entries may be from the one computed again: entries at the very floor fall on either side."""
 _HALVINGS = 60
 _NORMS = ("gradient_norm", "step_norm", "step_norm_unclipped")
+_EXACT = 1e-6
+"""How far two numbers may be apart that only the order of adding up could tell apart."""
+_BELIEVED = [
+    "train costs after the second update",
+    "norms and shares at the floor after the first, within what RMSProp allows",
+    "the seconds of updates and training",
+]
+"""What nothing is left to compute from: the parameters in between were not kept, and time does not come again."""
 
 
 def gradient_updates(evidence: Evidence) -> Finding:
@@ -29,9 +40,9 @@ def gradient_updates(evidence: Evidence) -> Finding:
     for run in sorted(evidence.described, key=_turn):
         files = (run.path("metrics.jsonl"), run.path("config.json"))
         try:
-            odd = [altered] if (altered := run.altered("metrics")) else _without_norms(run)
+            odd = [altered] if (altered := run.altered("metrics")) else _settings_odd(run) or _without_norms(run)
             if not odd:
-                odd = _steps_odd(run)
+                odd = _steps_odd(run) or _summary_odd(run)
                 updates += len(run.metrics.updates)
                 try:
                     first = evidence.first_update(run)
@@ -46,14 +57,17 @@ def gradient_updates(evidence: Evidence) -> Finding:
     left_out = sum(isinstance(error, LeftOutError) for error in unseen)
     numbers: dict[str, Any] = {
         "updates": updates, "runs_computed_again": again, "largest_difference": largest, "tolerance": TOLERANCE,
+        "settings": dict(SETTINGS), "believed": _BELIEVED,
     }  # fmt: skip
     good = (
-        f"{updates:,} updates of {all_of(seen)} runs have the norms of RMSProp's steps, and of a step (not a gradient) "
-        f"that is clipped. For {again} of them the first update was computed again from seed and song: its cost, the "
-        f"norms of gradient and step, the share at RMSProp's floor, and the cost after it agree to {largest:.1e}."
+        f"{updates:,} updates of {all_of(seen)} runs have the settings of 2016, the norms of RMSProp's steps, and of a "
+        f"step (not a gradient) that is clipped. For {again} of them the first update was computed again from seed and "
+        "song: its cost, the norms of gradient and step, the share at RMSProp's floor, and the cost after it agree to "
+        f"{largest:.1e}."
     )
     if unseen:
         good += f" {len(unseen)} could not be, {left_out} of them for the time it takes ({unseen[0]})."
+    good += f" Believed, as nothing is left to compute them from: {', '.join(_BELIEVED)}."
     finding = every_run(sorted(seen, key=lambda one: one.run), good, "No run is complete.", numbers)
     word_only = f"No first update could be computed again ({'; '.join(map(str, unseen[:1]))})."
     return unless_unseen(finding, again, word_only)
@@ -65,6 +79,16 @@ def _turn(run: Run) -> tuple[int, int, str]:
     return int(run.of("training.seed")), cost, run.name
 
 
+def _settings_odd(run: Run) -> list[str]:
+    """Say which settings of initial weights, optimiser and clipping are not those of every configuration of 2016."""
+    found = {name: run.config[name.split(".")[0]].get(name.split(".")[1]) for name in SETTINGS}
+    return [
+        f"{name.split('.')[1].replace('_', ' ')} {found[name]!r}, where 2016 has {due:g}"
+        for name, due in SETTINGS.items()
+        if found[name] != due
+    ]
+
+
 def _without_norms(run: Run) -> list[str]:
     """Say how many updates lack a norm of gradient or step."""
     lines = run.metrics.updates
@@ -74,14 +98,16 @@ def _without_norms(run: Run) -> list[str]:
 
 def _steps_odd(run: Run) -> list[str]:
     """Say which updates cannot be steps of RMSProp that were clipped as steps."""
-    clip, decay = (run.config["training"].get(name) for name in ("step_clip", "rmsprop_decay"))
-    lines = run.metrics.updates
-    if not (_number(clip) and _number(decay) and 0 <= decay < 1):
-        return [f"config.json has a step clip of {clip!r} and a decay of {decay!r}"]
+    clip, decay = SETTINGS["training.step_clip"], SETTINGS["training.rmsprop_decay"]
     entries = run.of("model.parameters")
-    for line in lines:
+    for line in run.metrics.updates:
         made, before, rate = line["step_norm"], line["step_norm_unclipped"], line["learning_rate"]
-        if not _near(made, min(before, clip)) or line["clipped"] != (before > clip):
+        if not _of_some_epoch(rate, line["epoch"]):
+            return [f"update {line['update']} has a learning rate of {rate:.6g}, which is that of no epoch before it"]
+        if line["clipped"] != (before > clip):
+            said = "" if line["clipped"] else "not "
+            return [f"update {line['update']} says that its step of norm {before:.6g} was {said}clipped to {clip:g}"]
+        if not _near(made, min(before, clip)):
             return [
                 f"update {line['update']} made a step of norm {made:.6g}, where {before:.6g} clipped to {clip:g} is "
                 f"{min(before, clip):.6g}"
@@ -90,11 +116,38 @@ def _steps_odd(run: Run) -> list[str]:
         most = min(rate * (entries / (1 - decay)) ** 0.5, rate * line["gradient_norm"] / FLOOR)
         if before > most * (1 + TOLERANCE):
             return [f"update {line['update']} has a step of norm {before:.6g}, where RMSProp makes {most:.6g} at most"]
-    for name, key in (("clipped_share", "clipped"), ("floor_share", "floor_share")):
-        mean = sum(float(line[key]) for line in lines) / max(1, len(lines))
-        if abs(mean - run.summary[name]) > _ROUNDED:
-            return [f"its summary has a {name.replace('_', ' ')} of {run.summary[name]:.6g}, its updates {mean:.6g}"]
     return []
+
+
+def _of_some_epoch(rate: float, epoch: int) -> bool:
+    """Tell whether a learning rate is the first one, decayed after up to so many epochs; D10 tells which is due."""
+    first, decay = SETTINGS["training.learning_rate"], SETTINGS["training.lr_decay"]
+    if rate <= 0:
+        return False
+    epochs = round(log(rate / first) / log(decay))
+    return 0 <= epochs < epoch and _relative(rate, first * decay**epochs) <= _EXACT
+
+
+def _summary_odd(run: Run) -> list[str]:
+    """Say which means and times of a run's summary are not those of its updates."""
+    lines, summary = run.metrics.updates, run.summary
+    seconds = [line["seconds"] for line in lines]
+    due = {
+        "updates": len(lines),
+        "clipped_share": fsum(line["clipped"] for line in lines) / len(lines),
+        "floor_share": fsum(line["floor_share"] for line in lines) / len(lines),
+        "seconds_per_update": median(seconds),
+    }
+    odd = [
+        f"its summary has a {name.replace('_', ' ')} of {summary[name]:.6g}, its updates {value:.6g}"
+        for name, value in due.items()
+        if _relative(summary[name], value) > _EXACT
+    ]
+    if min(seconds) <= 0:
+        odd.append(f"an update took {min(seconds):g} s")
+    if summary["training_seconds"] < fsum(seconds) * (1 - _EXACT):
+        odd.append(f"trained for {summary['training_seconds']:,.6g} s, of which its updates took {fsum(seconds):,.6g}")
+    return odd
 
 
 def _differences(run: Run, first: FirstUpdate) -> dict[str, float]:

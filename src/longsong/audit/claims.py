@@ -40,7 +40,7 @@ class Claim:
 
 @cache
 def load_claims() -> tuple[Claim, ...]:
-    """Read all claims, P01 to P16 and D01 to D15, in this order."""
+    """Read all claims, P01 to P22 and D01 to D15, in this order."""
     table = tomllib.loads(files("longsong").joinpath("claims.toml").read_text(encoding="utf-8"))
     names = [field.name for field in fields(Claim) if field.name != "id"]
     return tuple(Claim(id, **{name: entry[name] for name in names}) for id, entry in table.items())

@@ -12,10 +12,10 @@ from longsong.audit.reference_curves import CostOfMean, Estimate, ReferenceCurve
 from longsong.audit.run import Run
 from longsong.errors import RunError
 
-__all__ = ["AS_CODED", "THE_2016", "Costs", "Curves", "curves_of_2016", "curves_of_run"]
+__all__ = ["AS_CODED", "AS_DESCRIBED", "THE_2016", "Costs", "Curves", "curves_of_2016", "curves_of_run"]
 
-THE_2016, AS_CODED = "2016", "as coded"
-"""Ways by name; the third is ``as described``."""
+THE_2016, AS_DESCRIBED, AS_CODED = "2016", "as described", "as coded"
+"""Ways by name."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from typing import Any
 
 from longsong.audit.cost_curves import AS_CODED, Curves, curves_of_2016, curves_of_run
 from longsong.audit.curves_agreement import TOLERANCE, Agreement, agreement_of
-from longsong.audit.curves_record import CurvesRecord, ShapeRecord
+from longsong.audit.curves_record import CURVES_FILE, CurvesRecord, ShapeRecord
+from longsong.audit.curves_runs import AS_IN_2016, TrainedIn2016, faults_of_curves, unlike_2016
+from longsong.audit.original_song import ORIGINAL_SONG, OriginalSong
 from longsong.audit.reference_curves import (
     CostOfMean,
     ReferenceCurves,
@@ -21,6 +23,7 @@ from longsong.audit.reference_curves import (
     load_reference_curves,
     reference_origin,
 )
+from longsong.audit.run import Run
 from longsong.audit.verdicts import Verdict
 from longsong.errors import RunError
 from longsong.version import __version__
@@ -143,7 +146,12 @@ class CurvesAudit:
         ]
 
 
-def read_curves(path: Path, references: Sequence[ReferenceCurves] | None = None) -> CurvesAudit:
+def read_curves(
+    path: Path,
+    references: Sequence[ReferenceCurves] | None = None,
+    original: OriginalSong = ORIGINAL_SONG,
+    trained: TrainedIn2016 = AS_IN_2016,
+) -> CurvesAudit:
     """Read ``curves-2016.json`` and the runs that it names, and compare again.
 
     Parameters
@@ -152,17 +160,25 @@ def read_curves(path: Path, references: Sequence[ReferenceCurves] | None = None)
         The file; its runs lie in its folder, or beside that.
     references : sequence of ReferenceCurves, optional
         Those of the package if not given.
+    original : OriginalSong
+        What the song of 2016 is recognised by.
+    trained : TrainedIn2016
+        How the runs of 2016 were made.
 
     Raises
     ------
     RunError
-        The file or a run is missing, cut short or altered.
+        The file or a run is missing, cut short or altered, or the file is not what its runs show.
     """
-    return compare_curves(CurvesRecord.read(path), path.parent, references)
+    return compare_curves(CurvesRecord.read(path), path.parent, references, original, trained)
 
 
 def compare_curves(
-    record: CurvesRecord, folder: Path, references: Sequence[ReferenceCurves] | None = None
+    record: CurvesRecord,
+    folder: Path,
+    references: Sequence[ReferenceCurves] | None = None,
+    original: OriginalSong = ORIGINAL_SONG,
+    trained: TrainedIn2016 = AS_IN_2016,
 ) -> CurvesAudit:
     """Compare the runs of a record with the curves of 2016.
 
@@ -171,14 +187,19 @@ def compare_curves(
     record : CurvesRecord
     folder : Path
         Where the names of its runs are from.
-    references : sequence of ReferenceCurves, optional
-        Those of the package if not given.
+    references, original, trained
+        As for `read_curves`.
 
     Raises
     ------
     RunError
-        A run is missing, cut short or altered, or there is no reference of its shape.
+        A run is missing, cut short or altered, or is not what the record says; or there is no reference of its shape.
     """
+    for fault in faults_of_curves(record, folder, original):
+        raise RunError(
+            f"{folder / CURVES_FILE} is not what its runs show: {fault}; run longsong audit RUNS --curves again, and "
+            "remove what it names if that does not help"
+        )
     found = load_reference_curves() if references is None else tuple(references)
     mean = cost_of_mean_2016(found)
     by_shape = {one.shape: one for one in found}
@@ -187,7 +208,7 @@ def compare_curves(
         if one.shape not in by_shape:
             raise RunError(f"there are no curves of 2016 of {one.shape}, only of {', '.join(by_shape)}")
         shapes.append(_compare(one, folder, by_shape[one.shape], mean, record.is_original))
-    verdict, text = _judge(record, shapes)
+    verdict, text = _judge(record, shapes, trained)
     return CurvesAudit(record, mean, tuple(shapes), verdict, text)
 
 
@@ -209,7 +230,21 @@ def _compare(
     return ShapeCurves(record, before, own, tuple(agreements))
 
 
-def _judge(record: CurvesRecord, shapes: Sequence[ShapeCurves]) -> tuple[Verdict, str]:
+def _not_compared(shape: ShapeCurves, own: Curves) -> list[str]:
+    """Say where a run has no cost for one of 2016: every point that was read counts."""
+    due = {
+        "train": -(-shape.reference.train.updates[-1] // shape.record.updates_per_epoch),
+        "dev": len(shape.reference.dev.updates) if shape.reference.dev else 0,
+    }
+    found: dict[str, int] = {one.split: one.points for one in shape.agreements if one.way == own.way}
+    return [
+        f"{shape.shape} {own.way} has {found.get(split, 0)} of the {points} {split} costs to compare"
+        for split, points in due.items()
+        if found.get(split, 0) != points
+    ]
+
+
+def _judge(record: CurvesRecord, shapes: Sequence[ShapeCurves], trained: TrainedIn2016) -> tuple[Verdict, str]:
     """Judge the costs as coded, which is how those of 2016 were made (D01)."""
     if not record.is_original:
         return Verdict.CANNOT_BE, f"{record.recognised} Only the shapes of the curves can be compared."
@@ -224,6 +259,10 @@ def _judge(record: CurvesRecord, shapes: Sequence[ShapeCurves]) -> tuple[Verdict
             for own in runs
             if own.train.updates[-1] != there or own.dev is None
         ]
+        for own in runs:
+            other = unlike_2016(Run.open(own.folder), trained) if own.folder is not None else []
+            short += [f"{one.shape} as coded was made with {', '.join(other)}"] if other else []
+            short += _not_compared(one, own)
     agreements = [(one.shape, found) for one in shapes for found in one.agreements]
     coded = [found for _, found in agreements if found.way == AS_CODED]
     told = "; ".join(

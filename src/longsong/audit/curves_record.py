@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import streams
 from longsong.audit.song import examples_that_fit
 from longsong.errors import RunError
+from longsong.fields import CONFIG, GENERATED, SUMMARY, Fields, require
 from longsong.files import read_json
 from longsong.units import human_seconds
 
@@ -19,7 +20,24 @@ __all__ = ["CURVES_FILE", "CurvesRecord", "ShapeRecord", "Trained", "count_examp
 CURVES_FILE = "curves-2016.json"
 """In the folder of the runs that it names."""
 
-_FORMAT, _VERSION = "longsong.curves-2016", 1
+_FORMAT, _VERSION = "longsong.curves-2016", 2
+"""Version 2 has the mini-batch of each shape; those before it were written as version 1 with and without it."""
+_REMEDY = "run longsong audit RUNS --curves again, which trains nothing that is there"
+
+_FIELDS: Fields = {
+    **{f"song.{key}": CONFIG[f"song.{key}"] for key in ("digest", "samples", "sample_rate", "minimum", "maximum")},
+    "is_original": GENERATED["stretched"],
+}
+_OF_SHAPE: Fields = {
+    **{key: CONFIG[f"data.{key}"] for key in ("frame", "seq", "batch", "train_examples", "dev_examples")},
+    "updates_per_epoch": CONFIG["data.updates_per_epoch"],
+}
+_OF_RUN: Fields = {
+    "way": CONFIG["song.name"],
+    "folder": CONFIG["song.name"],
+    "metrics_sha256": SUMMARY["metrics_sha256"],
+    "train_cost_of_mean": CONFIG["training.learning_rate"],
+}
 
 
 @dataclass(frozen=True)
@@ -115,21 +133,37 @@ class CurvesRecord:
         Raises
         ------
         RunError
-            It is missing, cut short, altered, or of a newer version.
+            It is missing, cut short, altered, or of a newer or an older version.
         """
         found = read_json(path, _FORMAT, _VERSION)
+        if found["version"] < _VERSION:
+            raise RunError(
+                f"{path} was written by an older longsong ({_FORMAT} {found['version']}; this one reads {_VERSION}); "
+                f"{_REMEDY}"
+            )
         try:
             shapes = tuple(
                 ShapeRecord(**(entry | {"runs": tuple(Trained(**run) for run in entry["runs"])}))
                 for entry in found["shapes"]
             )
-            record = cls(dict(found["song"]), bool(found["is_original"]), str(found["recognised"]), shapes)
+            record = cls(dict(found["song"]), found["is_original"], str(found["recognised"]), shapes)
+            require(asdict(record), _FIELDS, str(path))
+            for shape in record.shapes:
+                require(asdict(shape), _OF_SHAPE, str(path))
+                for run in shape.runs:
+                    require(asdict(run), _OF_RUN, str(path))
         except (KeyError, TypeError, ValueError) as error:
-            raise RunError(f"{path} is altered ({error}); compare the curves again") from error
+            raise RunError(f"{path} is altered ({error}); {_REMEDY}") from error
         names = [run.folder for shape in record.shapes for run in shape.runs]
-        if not all(isinstance(name, str) and Path(name).name and not Path(name).is_absolute() for name in names):
-            raise RunError(f"{path} names runs in other places ({names}); compare the curves again")
+        if not all(_beside(name) for name in names):
+            raise RunError(f"{path} names runs in other places ({names}); {_REMEDY}")
         return record
+
+
+def _beside(name: str) -> bool:
+    """Say whether a name is that of a folder beside the record, or beside the folder of that."""
+    *above, last = PurePosixPath(name).parts or ("",)
+    return above in ([], [".."]) and last not in ("", "..", "/")
 
 
 def count_examples(frame: int, seq: int, samples: int, train_samples: int | None = None) -> tuple[int, int]:

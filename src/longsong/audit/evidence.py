@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from longsong.audit.first_updates import FirstUpdate, first_update
+from longsong.audit.first_updates import FirstUpdate, first_update, initial_parameters
+from longsong.audit.planned import believed_set, checked_grid, of_the_code_alone
 from longsong.audit.regenerate import Regenerated, SeenSeed, regenerate, see_seed
-from longsong.audit.revaluate import DevCost, LeftOutError, Workload, revaluate
+from longsong.audit.revaluate import DevCost, LeftOutError, Workload, dev_cost_after, revaluate
 from longsong.audit.run import Run
 from longsong.audit.shared_samples import Shared, SongWindows, longest_shared
 from longsong.audit.song import SeenSong, see_song
+from longsong.audit.trivial_costs import TrivialCosts, trivial_costs
 from longsong.errors import RunError
-from longsong.fields import GRID, GRID_RUN, require
-from longsong.files import read_json, sha256_of
+from longsong.files import sha256_of
 from longsong.places import find_shards
 
 __all__ = ["Evidence"]
@@ -50,6 +51,9 @@ class Evidence:
     problems: tuple[str, ...]
     _songs: dict[tuple[str, str], SeenSong | RunError] = field(default_factory=dict, repr=False)
     _costs: dict[tuple[str, str, int], DevCost | RunError] = field(default_factory=dict, repr=False)
+    _ends: dict[tuple[str, str], DevCost | RunError] = field(default_factory=dict, repr=False)
+    _trivial: dict[str, TrivialCosts | RunError] = field(default_factory=dict, repr=False)
+    _means: dict[tuple[str, int], float] = field(default_factory=dict, repr=False)
     _updates: dict[str, FirstUpdate | RunError] = field(default_factory=dict, repr=False)
     _seeds: dict[str, SeenSeed | RunError] = field(default_factory=dict, repr=False)
     _sounds: dict[str, Regenerated | RunError] = field(default_factory=dict, repr=False)
@@ -70,13 +74,14 @@ class Evidence:
         if not root.is_dir():
             raise RunError(f"there is no folder {root}; give the folder of runs, such as runs/")
         problems: list[str] = []
-        grid = _grid(root, problems)
+        grid = checked_grid(root, problems)
         planned = {entry["name"]: entry for entry in grid["runs"]} if grid else {}
         runs: list[Run] = []
         for path in sorted(root.glob("*/config.json")):
             entry = planned.get(path.parent.name, {})
             try:
-                run = Run.open(path.parent, entry.get("group", "single"), entry.get("set", "post"))
+                run = Run.open(path.parent, entry.get("group", "single"))
+                run.set = believed_set(run, entry.get("set"))
                 if run.complete:
                     _ = run.summary
                 runs.append(run)
@@ -91,8 +96,11 @@ class Evidence:
 
     @cached_property
     def described(self) -> tuple[Run, ...]:
-        """Complete runs that are to be as the post describes: not of the 2016 code's own set."""
-        return tuple(run for run in self.complete if run.set != "code")
+        """Complete runs that are to be as the post describes.
+
+        All but those of the 2016 code's own set, as far as the post has no such configuration.
+        """
+        return tuple(run for run in self.complete if not of_the_code_alone(run))
 
     @cached_property
     def sounding(self) -> tuple[Run, ...]:
@@ -171,6 +179,51 @@ class Evidence:
         own, seq = run.of("model.recurrence"), run.of("data.seq")
         return [("batch" if own == "time" else "time", None), (own, max(1, seq // 2)), (own, 1)]
 
+    @cached_property
+    def _workload_ends(self) -> Workload:
+        """What may be spent on the dev costs before training and after its end."""
+        return Workload(left=6e10, largest=4e9)
+
+    def dev_cost_at(self, run: Run, when: Literal["first", "last"]) -> DevCost:
+        """Compute the dev cost before a run's first update, or after its last, again, once; raises as `dev_cost`.
+
+        The state is carried as explains the best dev cost. The parameters before the first update are drawn again.
+        """
+        if (run.name, when) not in self._ends:
+            try:
+                best, song = self.dev_cost(run), self.song(run)
+                epoch, parameters = run.of("training.epochs"), partial(run.parameters, "last", run.of("data.frame"))
+                if when == "first":
+                    epoch, parameters = 0, partial(initial_parameters, run, self.source(run))
+                what = f"its {when} dev cost"
+                self._ends[run.name, when] = dev_cost_after(
+                    epoch, parameters, run, song, best.recurrence, best.span, self._workload_ends, what
+                )
+            except RunError as error:
+                self._ends[run.name, when] = error
+        return _given(self._ends[run.name, when])
+
+    def trivial(self, run: Run) -> TrivialCosts:
+        """Compute what predictions without a network cost on a run's examples, once; raises as `dev_cost`."""
+        if run.name not in self._trivial:
+            try:
+                song = self.song(run)
+                train = min(run.of("data.train_samples"), song.samples)
+                if (song.digest, train) not in self._means:
+                    self._means[song.digest, train] = song.mean_of(train)
+                self._trivial[run.name] = trivial_costs(run, song, self._means[song.digest, train])
+            except RunError as error:
+                self._trivial[run.name] = error
+        return _given(self._trivial[run.name])
+
+    def source(self, run: Run) -> Run | None:
+        """Give the run that a run started from, by the folder's name; None where there is none among these."""
+        start_from = run.of("training.start_from")
+        if start_from is None:
+            return None
+        name = Path(start_from).name
+        return next((one for one in self.complete if one.name == name and one is not run), None)
+
     def _cost(self, run: Run, recurrence: str, span: int | None, workload: Workload) -> DevCost:
         if span is None:
             span = run.of("data.seq") if recurrence == "time" else run.of("data.batch")
@@ -185,10 +238,13 @@ class Evidence:
         return _given(self._costs[key])
 
     def first_update(self, run: Run) -> FirstUpdate:
-        """Compute a run's first update again, from its seed and the song alone; raises as `dev_cost`."""
+        """Compute a run's first update again, from its seed (or what it started from) and the song alone, once.
+
+        Raises as `dev_cost`.
+        """
         if run.name not in self._updates:
             try:
-                self._updates[run.name] = first_update(run, self.song(run), self._workload_updates)
+                self._updates[run.name] = first_update(run, self.song(run), self._workload_updates, self.source(run))
             except RunError as error:
                 self._updates[run.name] = error
         return _given(self._updates[run.name])
@@ -242,18 +298,3 @@ def _given(found: _T | RunError) -> _T:
     if isinstance(found, RunError):
         raise found
     return found
-
-
-def _grid(root: Path, problems: list[str]) -> dict[str, Any] | None:
-    path = root / "grid.json"
-    if not path.exists():
-        return None
-    try:
-        grid = read_json(path, "longsong.grid", 1)
-        require(grid, GRID, str(path))
-        for number, entry in enumerate(grid["runs"]):
-            require(entry, GRID_RUN, f"{path}, run {number}")
-    except RunError as error:
-        problems.append(str(error))
-        return None
-    return grid

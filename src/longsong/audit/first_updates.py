@@ -1,8 +1,8 @@
 """A run's first update, computed again in float64 from its seed and the song: cost, gradient, RMSProp, clipping (P20).
 
-Nothing of it is taken from what the run wrote but its configuration. The initial parameters are drawn again, the
-first mini-batch is put together again in Fuel's order, and the optimiser of FACTS section 4 makes its step. The cost
-of the second mini-batch then tells whether that step was taken.
+Nothing of it is taken from what the run wrote but its configuration. The initial parameters are drawn again (or are
+the best ones of the run that it started from), the first mini-batch is put together again in Fuel's order, and the
+optimiser of FACTS section 4 makes its step. The cost of the second mini-batch then tells whether that step was taken.
 """
 
 from __future__ import annotations
@@ -21,7 +21,16 @@ from longsong.audit.run import Run
 from longsong.audit.song import SeenSong
 from longsong.errors import RunError
 
-__all__ = ["FLOOR", "FirstUpdate", "Step", "draw_parameters", "first_update", "rmsprop_step"]
+__all__ = [
+    "FLOOR",
+    "FirstUpdate",
+    "Step",
+    "draw_parameters",
+    "first_update",
+    "initial_parameters",
+    "rmsprop_step",
+    "setting",
+]
 
 FLOOR = 1e-5
 """The least root mean square that RMSProp divides a gradient by (FACTS section 4)."""
@@ -101,7 +110,7 @@ def rmsprop_step(gradient: Floats, learning_rate: float, decay: float, clip: flo
     )
 
 
-def first_update(run: Run, song: SeenSong, workload: Workload) -> FirstUpdate:
+def first_update(run: Run, song: SeenSong, workload: Workload, source: Run | None = None) -> FirstUpdate:
     """Compute a run's first update again.
 
     Parameters
@@ -112,34 +121,25 @@ def first_update(run: Run, song: SeenSong, workload: Workload) -> FirstUpdate:
         Its song.
     workload : Workload
         What the audit may still spend.
+    source : Run, optional
+        The run that it started from, if it did.
 
     Raises
     ------
     LeftOutError
         It would take too long.
     RunError
-        The run did not start from parameters of its own seed, or its configuration lacks what is needed.
+        The run started from parameters that are not here, or its configuration lacks what is needed.
     """
-    if run.of("training.start_from") is not None:
-        raise RunError(f"{run.name} started from the parameters of another run, which are not drawn again")
-    learning_rate, decay, clip, width = (
-        _setting(run, section, name)
-        for section, name in (
-            ("training", "learning_rate"), ("training", "rmsprop_decay"), ("training", "step_clip"),
-            ("model", "init_width"),
-        )
-    )  # fmt: skip
+    learning_rate, decay, clip = (
+        setting(run, "training", name) for name in ("learning_rate", "rmsprop_decay", "step_clip")
+    )
     batch, frame, seq = run.of("data.batch"), run.of("data.frame"), run.of("data.seq")
     examples, recurrence = run.of("data.train_examples"), run.of("model.recurrence")
     shapes = expected_shapes(run.of("model.cell"), frame, run.of("model.hidden"), run.of("model.layers"))
     size = sum(int(np.prod(shape)) for shape in shapes.values())
     workload.spend(_PASSES * float(size) * min(batch, examples) * seq, run, "its first update")
-    single = run.of("execution.precision") != "float64"
-    parameters = draw_parameters(shapes, run.of("training.seed"), width)
-    if run.config["model"].get("forget_bias"):  # younger than the first runs
-        _keep_more(parameters, run.of("model.hidden"), _setting(run, "model", "forget_bias"))
-    if single:  # as the run's own network has them
-        parameters = {name: p.astype(np.float32).astype(np.float64) for name, p in parameters.items()}
+    parameters = {name: p.astype(np.float64) for name, p in initial_parameters(run, source).items()}
 
     def mini_batch(indices: NDArray[np.int64]) -> tuple[Floats, Floats]:
         frames = frames_of(run, song, "train", indices, 1).astype(np.float64)
@@ -155,6 +155,42 @@ def first_update(run: Run, song: SeenSong, workload: Workload) -> FirstUpdate:
         inputs, targets = mini_batch(order[1])
         next_cost = float(np.mean(np.square(predict(after, inputs, recurrence) - targets)))
     return FirstUpdate(cost, step, next_cost, gradient, learning_rate, decay, clip)
+
+
+def initial_parameters(run: Run, source: Run | None = None) -> dict[str, NDArray[Any]]:
+    """Give the parameters that a run had before its first update, in the precision of its own network.
+
+    Parameters
+    ----------
+    run : Run
+    source : Run, optional
+        The run that it started from, if it did.
+
+    Returns
+    -------
+    dict of str to ndarray, float32 or float64
+
+    Raises
+    ------
+    RunError
+        Its configuration lacks what is needed, it started from another run than `source`, or the parameters of that
+        cannot be read, were altered, or are of another shape.
+    """
+    dtype = np.float64 if run.of("execution.precision") == "float64" else np.float32
+    shapes = expected_shapes(run.of("model.cell"), run.of("data.frame"), run.of("model.hidden"), run.of("model.layers"))
+    if source is not None:
+        if altered := source.altered("best"):
+            raise RunError(f"{run.name} started from {source.name}, whose {altered}")
+        held = source.parameters("best", run.of("data.frame"))
+        if {name: tensor.shape for name, tensor in held.items()} != shapes:
+            raise RunError(f"{run.name} started from {source.name}, whose parameters are of another shape")
+        return {name: tensor.astype(dtype) for name, tensor in held.items()}
+    if (start_from := run.of("training.start_from")) is not None:
+        raise RunError(f"{run.name} started from the parameters of {start_from}, which is not among these runs")
+    parameters = draw_parameters(shapes, run.of("training.seed"), setting(run, "model", "init_width"))
+    if run.config["model"].get("forget_bias"):  # younger than the first runs
+        _keep_more(parameters, run.of("model.hidden"), setting(run, "model", "forget_bias"))
+    return {name: tensor.astype(dtype) for name, tensor in parameters.items()}
 
 
 def draw_parameters(shapes: Mapping[str, tuple[int, ...]], seed: int, width: float) -> dict[str, Floats]:
@@ -214,7 +250,8 @@ def _keep_more(p: dict[str, Floats], hidden: int, bias: float) -> None:
             tensor[hidden : 2 * hidden] += bias
 
 
-def _setting(run: Run, section: str, name: str) -> float:
+def setting(run: Run, section: str, name: str) -> float:
+    """Give a number of a run's configuration that not every version of it has; raises `RunError` where it is none."""
     value = run.config[section].get(name)
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise RunError(f"{run.path('config.json')} has {section}.{name} = {value!r}, which is no number; train again")

@@ -89,7 +89,8 @@ class Grid:
 def song_lengths(evidence: Evidence) -> tuple[int, int, int]:
     """Give the samples of the song and of its train split, and its rate in Hz; 0 each where there is no song."""
     for run in evidence.complete:
-        return run.of("song.samples"), run.of("data.train_samples"), run.of("song.sample_rate")
+        length = run.of("song.samples")  # P05 tells whether the run itself was split there
+        return length, train_samples(length), run.of("song.sample_rate")
     song = (evidence.grid or {}).get("song")
     length, rate = (song.get(key) if isinstance(song, dict) else None for key in ("samples", "sample_rate"))
     if not (isinstance(length, int) and length > 0 and isinstance(rate, int) and rate > 0):

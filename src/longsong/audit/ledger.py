@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable
@@ -13,17 +14,21 @@ from longsong.audit import (
     checks_code_generation,
     checks_code_training,
     checks_comparison,
+    checks_cost,
     checks_data,
     checks_generation,
     checks_learning,
     checks_novelty,
     checks_repository,
+    checks_resuming,
     checks_training,
     checks_updates,
 )
+from longsong.audit.bounds import load_evidence
 from longsong.audit.claims import Claim, load_claims
 from longsong.audit.evidence import Evidence
-from longsong.audit.feasibility import feasibility
+from longsong.audit.feasibility import Feasibility, feasibility
+from longsong.audit.guard import Guard
 from longsong.audit.one_thread import one_thread
 from longsong.audit.parity import load_parity
 from longsong.audit.verdicts import Finding, Verdict
@@ -44,7 +49,7 @@ CHECKS: dict[str, Callable[[Evidence], Finding]] = {
     "P08": checks_comparison.comparable,
     "P09": checks_comparison.no_difference,
     "P10": checks_training.two_layers,
-    "P11": checks_training.mean_square,
+    "P11": checks_cost.mean_square,
     "P12": checks_generation.fed_back,
     "P13": checks_generation.seed_cut_off,
     "P14": checks_generation.last_frames,
@@ -65,7 +70,7 @@ CHECKS: dict[str, Callable[[Evidence], Finding]] = {
     "D07": checks_code_training.overlap,
     "D08": checks_code_training.example_counts,
     "D09": checks_code_training.storage,
-    "D10": checks_code_training.resuming,
+    "D10": checks_resuming.resuming,
     "D11": checks_code_training.when_evaluated,
     "D12": checks_code_training.mean_subtracted,
     "D13": checks_code_generation.level,
@@ -149,8 +154,8 @@ class Audit:
         return next(row for row in self.rows if row.id == id)
 
     def to_json(self) -> dict[str, Any]:
-        """Give the audit as values that JSON holds (``longsong.audit``, version 1)."""
-        return {
+        """Give the audit as values that JSON holds (``longsong.audit``, version 1); null where one is not finite."""
+        found = {
             "format": "longsong.audit",
             "version": 1,
             "made_by": {"longsong": __version__},
@@ -161,6 +166,7 @@ class Audit:
             "parity": self.parity,
             "feasibility": list(self.feasibility),
         }
+        return {key: _finite(value) for key, value in found.items()}
 
 
 def audit(runs: Path) -> Audit:
@@ -185,21 +191,28 @@ def audit(runs: Path) -> Audit:
 
 
 def _audit(runs: Path) -> Audit:
-    evidence = Evidence.load(runs)
+    evidence = load_evidence(runs)
     if not evidence.runs and evidence.grid is None and not evidence.problems:
         raise RunError(f"{runs} holds no run; give the folder of runs, such as runs/, or train one first")
-    parity, problems = None, evidence.problems
+    guard, problems = Guard(), list(evidence.problems)
+    rows = tuple(_row(claim, guard.find(claim.id, CHECKS[claim.id], evidence), evidence) for claim in load_claims())
+    parity = None
     try:
         parity = load_parity(runs)
     except RunError as error:
-        problems = (*problems, str(error))
+        problems.append(str(error))
+    feasible: tuple[Feasibility, ...] = ()
+    try:
+        feasible = feasibility(evidence)
+    except Exception as error:  # of whatever stands in a plan
+        problems.append(f"{runs}: what the configurations take could not be laid out ({type(error).__name__}: {error})")
     return Audit(
-        rows=tuple(_row(claim, CHECKS[claim.id](evidence), evidence) for claim in load_claims()),
+        rows=rows,
         complete=len(evidence.complete),
         unfinished=len(evidence.runs) - len(evidence.complete),
-        problems=problems,
+        problems=(*problems, *guard.problems),
         parity=None if parity is None else parity.to_json(),
-        feasibility=tuple(one.to_json() for one in feasibility(evidence)),
+        feasibility=tuple(one.to_json() for one in feasible),
     )
 
 
@@ -229,6 +242,23 @@ def format_audit(audit: Audit, width: int = 100) -> str:
     return "\n".join([*lines, "", f"{counts} ({audit.complete} complete runs{unfinished})."])
 
 
+def _digest(path: Path, evidence: Evidence) -> str:
+    """Give a file's SHA-256, or why there is none."""
+    try:
+        return evidence.sha256(path)
+    except RunError as error:
+        return str(error)
+
+
+def _finite(value: Any) -> Any:
+    """Give the same with null for each number that JSON has no word for: files say anything, and sums overflow."""
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _row(claim: Claim, finding: Finding, evidence: Evidence) -> Row:
     text = finding.text
     if finding.verdict is Verdict.NO_EVIDENCE:
@@ -238,7 +268,7 @@ def _row(claim: Claim, finding: Finding, evidence: Evidence) -> Row:
             f" Bring: a copy of {named}, into shards/ beside the folder of runs." if away else f" Run: {claim.todo}."
         )
     files = [
-        {"path": evidence.shown(path), "sha256": evidence.sha256(path)} for path in finding.files if path.is_file()
+        {"path": evidence.shown(path), "sha256": _digest(path, evidence)} for path in finding.files if path.is_file()
     ]
     run, shards = "RUN", "SHARDS"
     for one in evidence.sounding or evidence.complete:

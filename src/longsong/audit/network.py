@@ -6,7 +6,7 @@ generated frame does not rest on the word of the program that made it. Nothing h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,24 @@ from numpy.typing import NDArray
 
 from longsong.errors import RunError
 
-__all__ = ["cell_of", "expected_shapes", "layers_of", "predict", "recurrent_parameters", "run_steps", "sigma"]
+__all__ = [
+    "Parameters",
+    "State",
+    "advance",
+    "cell_of",
+    "expected_shapes",
+    "initial_states",
+    "layers_of",
+    "predict",
+    "recurrent_parameters",
+    "run_steps",
+    "sigma",
+]
 
 Array = NDArray[Any]
 Parameters = Mapping[str, Array]
+State = tuple[Array, ...]
+"""What a layer carries from step to step, shape (rows, hidden) each: its state, and an LSTM's cells."""
 
 _MARKS = {"gru": "gru0.state_to_gates", "lstm": "lstm0.W_state", "rnn": "rnn0.W"}
 
@@ -119,23 +133,51 @@ def run_steps(p: Parameters, steps: Iterable[Array]) -> Iterator[Array]:
     ndarray, shape (rows, frame)
         The prediction of each step.
     """
-    cell, layers = cell_of(p), layers_of(p)
-    advance = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[cell]
-    states: list[tuple[Array, ...]] = []
+    states: list[State] = []
     for x in steps:
-        if not states:
-            states = [_initial(p, cell, n, len(x)) for n in range(layers)]
-        e = x @ p["input_to_hidden.W"] + p["input_to_hidden.b"]
-        for n in range(layers):
-            states[n] = advance(p, n, e, states[n])
-            e = states[n][0]
-        yield e @ p["hidden_to_output.W"] + p["hidden_to_output.b"]
+        y, states = advance(p, x, states or initial_states(p, len(x)))
+        yield y
 
 
-def _initial(p: Parameters, cell: str, n: int, rows: int) -> tuple[Array, ...]:
-    """Repeat the trainable initial state (and cell) of layer `n`: (rows, hidden) each."""
-    names = (f"{cell}{n}.initial_state", f"{cell}{n}.initial_cells")
-    return tuple(np.tile(p[name], (rows, 1)) for name in names if name in p)
+def initial_states(p: Parameters, rows: int) -> list[State]:
+    """Give the state that each layer begins with, its trainable initial one in every row."""
+    cell = cell_of(p)
+    return [
+        tuple(
+            np.tile(p[name], (rows, 1))
+            for name in (f"{cell}{n}.initial_state", f"{cell}{n}.initial_cells")
+            if name in p
+        )
+        for n in range(layers_of(p))
+    ]
+
+
+def advance(p: Parameters, x: Array, states: Sequence[State]) -> tuple[Array, list[State]]:
+    """Make one step of each row.
+
+    Parameters
+    ----------
+    p : mapping of str to ndarray
+        Parameters by the names of FACTS section 7.
+    x : ndarray, shape (rows, frame)
+    states : sequence of State
+        Of each layer before the step.
+
+    Returns
+    -------
+    ndarray, shape (rows, frame)
+        The predictions.
+    list of State
+        Of each layer after it.
+    """
+    step = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[cell_of(p)]
+    e = x @ p["input_to_hidden.W"] + p["input_to_hidden.b"]
+    after = []
+    for n, state in enumerate(states):
+        state = step(p, n, e, state)
+        after.append(state)
+        e = state[0]
+    return e @ p["hidden_to_output.W"] + p["hidden_to_output.b"], after
 
 
 def sigma(x: Array) -> Array:
@@ -144,7 +186,7 @@ def sigma(x: Array) -> Array:
     return y
 
 
-def _gru(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+def _gru(p: Parameters, n: int, e: Array, state: State) -> State:
     (h,) = state
     hidden = h.shape[1]
     gates = sigma(h @ p[f"gru{n}.state_to_gates"] + e @ p[f"fork{n}/fork_gates{n}.W"] + p[f"fork{n}/fork_gates{n}.b"])
@@ -154,7 +196,7 @@ def _gru(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Arr
     return (update * candidate + (1 - update) * h,)
 
 
-def _lstm(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+def _lstm(p: Parameters, n: int, e: Array, state: State) -> State:
     h, c = state
     a = h @ p[f"lstm{n}.W_state"] + e @ p[f"linear{n}.W"] + p[f"linear{n}.b"]
     a_in, a_forget, a_cell, a_out = np.split(a, 4, axis=1)
@@ -165,6 +207,6 @@ def _lstm(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Ar
     return o * np.tanh(c), c
 
 
-def _rnn(p: Parameters, n: int, e: Array, state: tuple[Array, ...]) -> tuple[Array, ...]:
+def _rnn(p: Parameters, n: int, e: Array, state: State) -> State:
     (h,) = state
     return (np.tanh(h @ p[f"rnn{n}.W"] + e @ p[f"linear{n}.W"] + p[f"linear{n}.b"]),)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from longsong.audit.claims import load_claims
 from longsong.audit.ledger import Audit
 from longsong.audit.verdicts import Verdict
 from longsong.errors import RunError
 from longsong.files import read_json
 
 __all__ = ["Lapse", "lapses", "read_reproduced"]
+
+_HOW = (
+    "run longsong audit RUNS once without --strict, on runs that reproduce what is to be held, keep its audit.json, "
+    "and give it as --against FILE"
+)
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -47,19 +54,16 @@ def read_reproduced(path: Path) -> tuple[str, ...]:
     Raises
     ------
     RunError
-        There is no such file, or it is not one that `longsong audit` wrote. To compare with nothing would be to pass
-        whatever the runs show.
+        There is no such file; it is not one that `longsong audit` wrote; it lacks rows of claims that are audited now,
+        or has none that was reproduced. To compare with nothing would be to pass whatever the runs show.
     """
     if not path.exists():
-        raise RunError(
-            f"there is no {path} to compare with; run longsong audit once without --strict, keep its audit.json, and "
-            "give it as --against FILE"
-        )
+        raise RunError(f"there is no {path} to compare with; {_HOW}")
     found = read_json(path, "longsong.audit", 1)
     rows = found.get("rows")
     known = {verdict.value for verdict in Verdict}
     if not isinstance(rows, list) or not rows:
-        raise RunError(f"{path} has no rows; it was altered, or is of an audit that was cut short")
+        raise RunError(f"{path} has no rows to compare with; it was altered, or is of an audit cut short: {_HOW}")
     reproduced = []
     for number, row in enumerate(rows):
         id, verdict = (row.get(key) if isinstance(row, dict) else None for key in ("id", "verdict"))
@@ -67,6 +71,14 @@ def read_reproduced(path: Path) -> tuple[str, ...]:
             raise RunError(f"{path}, row {number}: claim {id!r} has the verdict {verdict!r}, which is none")
         if verdict == Verdict.REPRODUCED:
             reproduced.append(id)
+    held = {row["id"] for row in rows}
+    if missing := [claim.id for claim in load_claims() if claim.id not in held]:
+        raise RunError(
+            f"{path} has {len(held)} rows, and none of {', '.join(missing[:_NAMED])}"
+            f"{' and others' if len(missing) > _NAMED else ''}; it was altered, or written by an older longsong: {_HOW}"
+        )
+    if not reproduced:
+        raise RunError(f"{path} has 0 claims that were reproduced, so that nothing could lapse; {_HOW}")
     return tuple(reproduced)
 
 

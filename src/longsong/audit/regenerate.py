@@ -21,14 +21,24 @@ from longsong.audit.song import SeenSong
 from longsong.audit.wavs import Wav, seed_left_in, similarity
 from longsong.errors import RunError
 
-__all__ = ["Regenerated", "SeenSeed", "regenerate", "see_seed"]
+__all__ = [
+    "SHOWN",
+    "Regenerated",
+    "SeenSeed",
+    "allowed",
+    "away_from",
+    "fit_levels",
+    "regenerate",
+    "see_seed",
+    "seed_as_seen",
+]
 
 _LEVELS = 2.0
 """Sample levels that a generated sample may be from the one computed again (it is rounded to int16)."""
 _LONGEST_SEQ = 1000
 """Frames of a sequence that the audit predicts step by step; longer ones take it too long."""
-_SHOWN = 3
-"""Predictions that are looked for, one behind the other."""
+SHOWN = 3
+"""Predictions that are looked for, one behind the other; `longsong.audit.replay` follows them further."""
 
 Samples = NDArray[np.int16]
 Floats = NDArray[Any]
@@ -74,7 +84,7 @@ class Regenerated:
         What the second prediction was made from: the first, or D04's image of it. None where neither
         explains the wav.
     followed : int
-        Predictions, the first included, that were found one behind the other.
+        Predictions, the first included, that were found one behind the other; at most `SHOWN`.
     largest : float
         Largest difference between the wav and the predictions found, in sample levels; of the first
         prediction, where it was not found.
@@ -146,6 +156,12 @@ def regenerate(run: Run, seed: SeenSeed) -> Regenerated:
     return replace(best, next_away=next(iter(aways.values())), turned_away=aways.get("upside-down", 0.0))
 
 
+def seed_as_seen(run: Run, seed: Samples) -> NDArray[np.float32]:
+    """Normalise a seed in float32, as in training; shape (1, seq, frame)."""
+    samples = seed.astype(np.float32) * np.float32(run.of("song.scale")) + np.float32(run.of("song.offset"))
+    return samples.reshape(1, run.generated["seq"], run.generated["frame"])
+
+
 class _Predictor:
     """The run's network, fed its seed."""
 
@@ -155,9 +171,7 @@ class _Predictor:
         self.recurrence = run.of("model.recurrence")
         found = run.parameters("best" if generated["parameters"] == "best" else "last", generated["frame"])
         self.parameters = {name: tensor.astype(np.float64) for name, tensor in found.items()}
-        # Normalised in float32, as in training, and then computed in float64.
-        samples = seed.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)
-        self.seed = samples.astype(np.float64).reshape(1, generated["seq"], generated["frame"])
+        self.seed = seed_as_seen(run, seed).astype(np.float64)
         self.first = predict(self.parameters, self.seed, self.recurrence)
 
     def levels(self, prediction: Floats) -> Floats:
@@ -176,7 +190,7 @@ class _Predictor:
             yield from self._carried()
             return
         last, lowest, highest = self.first, np.inf, -np.inf
-        for _ in range(1, _SHOWN):
+        for _ in range(1, SHOWN):
             if way == "upside-down":
                 lowest, highest = min(lowest, last.min()), max(highest, last.max())
                 spread = float(last.max() - last.min()) or 1.0
@@ -196,7 +210,7 @@ class _Predictor:
             made = [prediction]
             if step >= self.seed.shape[1]:
                 yield self.levels(prediction[None])
-            if step == self.seed.shape[1] + _SHOWN - 2:
+            if step == self.seed.shape[1] + SHOWN - 2:
                 return
 
 
@@ -214,19 +228,19 @@ def _join(wav: Samples, first: Floats) -> tuple[str | None, float, float, float]
     pieces = {join: _PIECES[join](first) for join in _PIECES}
     closest = np.inf
     for join, piece in pieces.items():
-        away = _away(wav, 0, piece, 1.0, 0.0)
+        away = away_from(wav, 0, piece, 1.0, 0.0)
         if away <= _LEVELS:
             return join, 1.0, 0.0, away
         closest = min(closest, away)
     for join, piece in pieces.items():
-        gain, shift = _fit(wav[: len(piece)], piece)
-        away = _away(wav, 0, piece, gain, shift)
-        if away <= _LEVELS and gain > 0:
+        gain, shift = fit_levels(wav[: len(piece)], piece)
+        away = away_from(wav, 0, piece, gain, shift)
+        if gain > 0 and away <= allowed(gain):
             return join, gain, shift, away
     return None, 1.0, 0.0, float(closest)
 
 
-def _fit(wav: Samples, piece: Floats) -> tuple[float, float]:
+def fit_levels(wav: Samples, piece: Floats) -> tuple[float, float]:
     """Give the gain and shift that bring `piece` closest to the wav, by least squares."""
     if len(wav) < len(piece) or float(np.ptp(piece)) == 0.0:
         return 1.0, 0.0
@@ -244,15 +258,20 @@ def _follow(
         piece = _PIECES[join](prediction)
         if at >= len(wav):
             break
-        away = _away(wav, at, piece, gain, shift)
+        away = away_from(wav, at, piece, gain, shift)
         second = away if number == 1 else second
-        if away > _LEVELS:
+        if away > allowed(gain):
             break
         followed, largest, at = followed + 1, max(largest, away), at + len(piece)
     return followed, largest, second
 
 
-def _away(wav: Samples, at: int, piece: Floats, gain: float, shift: float) -> float:
+def allowed(gain: float) -> float:
+    """Give the levels that a sound may be from its predictions multiplied by `gain`: their rounding grows with it."""
+    return _LEVELS * max(1.0, gain)
+
+
+def away_from(wav: Samples, at: int, piece: Floats, gain: float, shift: float) -> float:
     """Give the largest difference of the wav from a piece due at `at`; infinite where the wav is over."""
     there = wav[at : at + len(piece)]
     if len(there) == 0:

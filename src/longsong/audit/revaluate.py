@@ -1,4 +1,4 @@
-"""The best dev cost, computed again from parameters and shards, so that its meaning can be read off (P05, P11, D01).
+"""Dev costs, computed again from parameters and shards, so that their meaning can be read off (P05, P11, D01).
 
 The same predictions are compared with the frames at three places (the input itself, one frame later, two
 later). Where the reported cost agrees with one of them, times one of four ways of adding up, the run has
@@ -8,7 +8,9 @@ axis, or begun anew within the sequence, the same parameters tell along what and
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,17 @@ from longsong.audit.run import Run
 from longsong.audit.song import SeenSong
 from longsong.errors import RunError
 
-__all__ = ["TOLERANCE", "DevCost", "LeftOutError", "Workload", "frames_of", "fuel_order", "revaluate"]
+__all__ = [
+    "TOLERANCE",
+    "DevCost",
+    "LeftOutError",
+    "Workload",
+    "dev_batches",
+    "dev_cost_after",
+    "frames_of",
+    "fuel_order",
+    "revaluate",
+]
 
 TOLERANCE = 1e-3
 """How far a cost may be from the one computed again: float32 on another device, TF32 included."""
@@ -168,17 +180,48 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, span: int, workload: Wo
     RunError
         There is no dev example, or the parameters cannot be read.
     """
-    examples, batch = run.of("data.dev_examples"), run.of("data.batch")
     epoch = run.summary["best"]["epoch"]
+    best = partial(run.parameters, "best", run.of("data.frame"))
+    return dev_cost_after(epoch, best, run, song, recurrence, span, workload, "its dev cost")
+
+
+def dev_cost_after(
+    epoch: int,
+    parameters: Callable[[], Mapping[str, NDArray[Any]]],
+    run: Run,
+    song: SeenSong,
+    recurrence: str,
+    span: int,
+    workload: Workload,
+    what: str,
+) -> DevCost:
+    """Compute the dev cost that a run reports after an epoch again, from the parameters that it had then.
+
+    Parameters
+    ----------
+    epoch : int
+        0 for the cost before the first update.
+    parameters : callable
+        Gives them by name; called where there is work left for it.
+    run, song, recurrence, span, workload
+        As of `revaluate`.
+    what : str
+        What is computed, in words.
+
+    Raises
+    ------
+    LeftOutError, RunError
+        As `revaluate`.
+    """
     lines = [line for line in run.metrics.evaluations if line["epoch"] == epoch]
-    if not examples or not lines or lines[-1]["dev_cost"] is None:
+    if not run.of("data.dev_examples") or not lines or lines[-1]["dev_cost"] is None:
         raise RunError(f"{run.name} has no dev cost, as it has no dev example")
+    if epoch > run.of("training.epochs"):
+        raise RunError(f"{run.name} has a dev cost of epoch {epoch}, and {run.of('training.epochs')} epochs")
     frame, seq = run.of("data.frame"), run.of("data.seq")
-    workload.spend(float(run.parameter_count) * examples * seq, run, "its dev cost")
-    parameters = run.parameters("best", frame)
-    per_evaluation = -(-examples // batch)
-    order = fuel_order(examples, batch, DEV_SEED, epoch + 1)[-per_evaluation:]
-    costs = [_batch_costs(run, song, indices, parameters, recurrence, span) for indices in order]
+    workload.spend(float(run.parameter_count) * run.of("data.dev_examples") * seq, run, what)
+    held = parameters()
+    costs = [_batch_costs(run, song, indices, held, recurrence, span) for indices in dev_batches(run, epoch)]
     computed = {offset: float(np.mean([cost[offset] for cost in costs])) for offset in costs[0]}
     ways = {
         "mean": 1.0,
@@ -187,6 +230,13 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, span: int, workload: Wo
         "sum over the example": float(frame * seq),
     }
     return DevCost(epoch, float(lines[-1]["dev_cost"]), recurrence, span, computed, ways)
+
+
+def dev_batches(run: Run, epoch: int) -> list[NDArray[np.int64]]:
+    """Give the examples of each dev mini-batch of the evaluation after an epoch, in Fuel's order of their own."""
+    examples, batch = run.of("data.dev_examples"), run.of("data.batch")
+    per_evaluation = -(-examples // batch)
+    return fuel_order(examples, batch, DEV_SEED, epoch + 1)[-per_evaluation:]
 
 
 def frames_of(run: Run, song: SeenSong, split: str, indices: NDArray[np.int64], more: int) -> NDArray[np.float32]:
@@ -220,7 +270,7 @@ def _batch_costs(
     run: Run,
     song: SeenSong,
     indices: NDArray[np.int64],
-    parameters: dict[str, NDArray[Any]],
+    parameters: Mapping[str, NDArray[Any]],
     recurrence: str,
     span: int,
 ) -> dict[int, float]:

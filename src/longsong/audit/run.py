@@ -17,6 +17,7 @@ from longsong.errors import RunError
 from longsong.fields import CONFIG, GENERATED, STATE, SUMMARY, Fields, require
 from longsong.files import read_json, sha256_of
 from longsong.metrics import Metrics
+from longsong.reported import Configuration
 
 __all__ = ["Run"]
 
@@ -36,7 +37,8 @@ class Run:
     group : str
         ``grid``, ``comparison``, or ``single`` for a run that `grid.json` does not name.
     set : str
-        ``post`` or ``code`` (FACTS section 3).
+        ``code`` for one that `grid.json` has in the code's own set, and that is a configuration of it (FACTS
+        section 3); else ``post``.
 
     Every reader below raises `RunError` where a file is missing, cut short, altered or of a newer version;
     `altered` says so in words.
@@ -65,6 +67,18 @@ class Run:
     def complete(self) -> bool:
         """Whether training came to its end."""
         return (self.folder / "summary.json").exists()
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the run is of the post's and the code's configurations."""
+        return Configuration(
+            self.of("data.frame"),
+            self.of("data.seq"),
+            self.of("model.hidden"),
+            self.of("data.batch"),
+            self.of("training.epochs"),
+            self.of("data.normalise"),
+        )
 
     def path(self, *parts: str) -> Path:
         """Give the path of one of the run's files."""

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from longsong.config import whole
 from longsong.errors import ConfigError
 
-__all__ = ["BANDS", "FULL_SCALE", "Analysis", "SongLike", "decibels", "int16_row", "require_split"]
+__all__ = ["BANDS", "FULL_SCALE", "LEAST_SAMPLE_RATE", "Analysis", "SongLike", "decibels", "int16_row", "require_split"]
 
 BANDS = 64
 """Mel bands, from 0 Hz to half of the sample rate."""
 
 FULL_SCALE = 32768
 """The largest magnitude of an int16 sample."""
+
+LEAST_SAMPLE_RATE = 1000
+"""Hz; less is no recording of sound."""
 
 _WINDOW_SECONDS = 0.064
 _WINDOWS_AT_ONCE = 2048
@@ -101,7 +104,7 @@ class Analysis:
     sample_rate: int
 
     def __post_init__(self) -> None:
-        whole("sample-rate", self.sample_rate, least=1000)
+        whole("sample-rate", self.sample_rate, least=LEAST_SAMPLE_RATE)
 
     @property
     def window(self) -> int:

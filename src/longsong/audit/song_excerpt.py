@@ -15,7 +15,7 @@ from longsong.config import samples_in
 from longsong.errors import RunError
 from longsong.files import read_json, write_json
 
-__all__ = ["EXCERPT_SECONDS", "excerpt_figures", "excerpt_file", "kept_excerpt_figures"]
+__all__ = ["EXCERPT_SECONDS", "excerpt_figures", "excerpt_file", "kept_excerpt_figures", "middle_of_dev"]
 
 EXCERPT_SECONDS = 30.0
 """As long as the sounds that the post generates (P15)."""
@@ -49,13 +49,32 @@ def excerpt_figures(
     ConfigError, RunError
         As `sound_figures`.
     """
-    rate, first = song.sample_rate, statistics.train_samples
-    dev = len(song) - first
-    length = min(dev, samples_in(seconds, rate))
-    if length < samples_in(_LEAST_SECONDS, rate):
+    rate = song.sample_rate
+    place = middle_of_dev(len(song), statistics.train_samples, rate, seconds)
+    if place is None:
         return None
-    start = first + (dev - length) // 2
-    return sound_figures(song[start : start + length], rate, frame, statistics, song) | {"start": start}
+    figures = sound_figures(song[place.start : place.stop], rate, frame, statistics, song)
+    return figures | {"start": place.start}
+
+
+def middle_of_dev(samples: int, train_samples: int, sample_rate: int, seconds: float = EXCERPT_SECONDS) -> range | None:
+    """Give the samples of an excerpt from the middle of the dev split; None where that is shorter than a second.
+
+    Parameters
+    ----------
+    samples, train_samples : int
+        Of the song, and of its train split.
+    sample_rate : int
+        Hz.
+    seconds : float
+        Length of the excerpt; all of the dev split, where that is shorter.
+    """
+    dev = samples - train_samples
+    length = min(dev, samples_in(seconds, sample_rate))
+    if length < samples_in(_LEAST_SECONDS, sample_rate):
+        return None
+    start = train_samples + (dev - length) // 2
+    return range(start, start + length)
 
 
 def excerpt_file(folder: Path, statistics: SongStatistics, frame: int) -> Path:

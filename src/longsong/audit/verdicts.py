@@ -2,18 +2,30 @@
 
 A P row holds a claim of the post: it is *reproduced* only if every run that speaks of it bears it out.
 A D row holds something that the 2016 code did: it is *reproduced* as soon as one run does as that code
-did, and *differs* where all do otherwise (by design: as described). ``docs/audit.md`` explains both.
+did, and *differs* where all do otherwise: by design, as described, or neither as described nor as that code did, which
+is said apart. ``docs/audit.md`` explains both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Finding", "Seen", "Verdict", "all_of", "as_coded", "every_run", "name_some", "others", "unless_unseen"]
+__all__ = [
+    "Finding",
+    "Seen",
+    "Verdict",
+    "all_of",
+    "as_coded",
+    "every_run",
+    "least_to_most",
+    "name_some",
+    "others",
+    "unless_unseen",
+]
 
 _NAMED = 3
 
@@ -68,12 +80,15 @@ class Seen:
         post is broken, by how much.
     files : tuple of Path
         The files that it was read from.
+    neither : bool
+        D rows: the run does neither as the 2016 code did nor as described.
     """
 
     run: str
     holds: bool
     says: str
     files: tuple[Path, ...] = ()
+    neither: bool = False
 
 
 def every_run(seen: Sequence[Seen], good: str, nothing: str, numbers: dict[str, Any] | None = None) -> Finding:
@@ -149,18 +164,26 @@ def as_coded(
     Returns
     -------
     Finding
-        No evidence without a run; reproduced, naming the runs, if one does as coded; else differs.
+        No evidence without a run; reproduced, naming the runs, if one does as coded; else differs, naming those that
+        do not do as described either.
     """
-    coded = [one for one in seen if one.holds]
-    counts = {"runs": len(seen), "runs_as_coded": len(coded), **(numbers or {})}
+    coded, odd = [one for one in seen if one.holds], [one for one in seen if one.neither]
+    counts = {"runs": len(seen), "runs_as_coded": len(coded), "runs_of_neither_way": len(odd), **(numbers or {})}
     if not seen:
         return Finding(Verdict.NO_EVIDENCE, nothing, counts)
+    if odd:
+        does = "does" if len(odd) == 1 else "do"
+        rest = len(seen) - len(coded) - len(odd)
+        named = f"{len(odd)} of {_runs(len(seen))} {does} neither as described nor as the 2016 code did: "
+        otherwise = f"{named}{name_some(odd)}." + (f" {otherwise}" if rest else "")
     if coded:
         rest = len(seen) - len(coded)
         text = f"{len(coded)} of {_runs(len(seen))} as the 2016 code did: {name_some(coded)}."
         if rest:
             text += f" The other {rest} otherwise. {otherwise}"
         return Finding(Verdict.REPRODUCED, text, counts, _files(coded))
+    if odd:
+        return Finding(Verdict.DIFFERS, otherwise, counts, _files(odd), _by(odd, len(seen)))
     return Finding(Verdict.DIFFERS, otherwise, counts, _files(seen), by)
 
 
@@ -177,8 +200,14 @@ def all_of(seen: Sequence[Seen]) -> str:
 
 
 def others(seen: Sequence[Seen]) -> str:
-    """Give, as ``11 of 12``, how many of `seen` do otherwise than the 2016 code did."""
-    return f"{sum(not one.holds for one in seen)} of {len(seen)}"
+    """Give, as ``11 of 12``, how many of `seen` do as described, and not as the 2016 code did."""
+    return f"{sum(not (one.holds or one.neither) for one in seen)} of {len(seen)}"
+
+
+def least_to_most(values: Collection[int]) -> str:
+    """Give a number, or the least and the largest of several; 0 where there is none."""
+    low, high = min(values, default=0), max(values, default=0)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _by(broken: Sequence[Seen], all: int) -> str:

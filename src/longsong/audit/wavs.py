@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from longsong.audit.short_time import LEAST_SAMPLE_RATE
 from longsong.errors import RunError
 
 __all__ = ["Wav", "seed_left_in", "similarity"]
@@ -42,20 +43,23 @@ class Wav:
         Raises
         ------
         RunError
-            There is no such file, or it is no wav that the standard library reads.
+            There is no such file, it is no wav that the standard library reads, or its rate is none of sound.
         """
         try:
             with wave.open(str(path), "rb") as file:
-                return cls(path, file.getnchannels(), 8 * file.getsampwidth(), file.getframerate(), file.getnframes())
+                found = cls(path, file.getnchannels(), 8 * file.getsampwidth(), file.getframerate(), file.getnframes())
         except FileNotFoundError:
             raise RunError(f"there is no {path}; run longsong generate") from None
         except (OSError, EOFError, wave.Error) as error:
             raise RunError(f"{path} is no wav that can be read ({error}); generate it again") from error
+        if found.sample_rate < LEAST_SAMPLE_RATE:
+            raise RunError(f"{path} is no wav of sound: it has {found.sample_rate} samples a second; generate it again")
+        return found
 
     @property
     def seconds(self) -> float:
         """Length in seconds."""
-        return self.samples / self.sample_rate if self.sample_rate else 0.0
+        return self.samples / self.sample_rate
 
     @cached_property
     def data(self) -> Samples:
@@ -64,14 +68,19 @@ class Wav:
         Raises
         ------
         RunError
-            It is not mono of 16 bits, or holds fewer samples than its header says.
+            It is not mono of 16 bits, holds no sample, or fewer than its header says.
         """
         if self.channels != 1 or self.sample_bits != 16:
             raise RunError(
                 f"{self.path} has {self.channels} channels of {self.sample_bits} bits, not one of 16; generate it again"
             )
-        with wave.open(str(self.path), "rb") as file:
-            data = np.frombuffer(file.readframes(self.samples), dtype="<i2")
+        if not self.samples:
+            raise RunError(f"{self.path} holds no sample; generate it again")
+        try:
+            with wave.open(str(self.path), "rb") as file:
+                data = np.frombuffer(file.readframes(self.samples), dtype="<i2")
+        except (OSError, EOFError, ValueError, wave.Error) as error:
+            raise RunError(f"{self.path} cannot be read to its end ({error}); generate it again") from error
         if len(data) != self.samples:
             raise RunError(
                 f"{self.path} holds {len(data)} samples where its header says {self.samples}; generate it again"

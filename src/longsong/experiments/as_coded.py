@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from longsong.audit.as_coded import AsCoded, GeneratedWay, SoundFigures, TrainedRun, TrainedWay
 from longsong.audit.as_coded_file import AS_CODED_FILE, write_as_coded
+from longsong.audit.as_coded_runs import RUN_FILES
 from longsong.config import RunConfig
-from longsong.errors import ConfigError, RunError
+from longsong.errors import BusyError, ConfigError, RunError
 from longsong.experiments.as_coded_sounds import sound_of, way_of_generating
 from longsong.experiments.as_coded_time import TimeLeft, expected_seconds
 from longsong.experiments.as_coded_ways import Experiment, Way, ways_of_generating, ways_of_training
@@ -23,6 +25,7 @@ from longsong.places import find_shards
 from longsong.runs import Run, load_run
 from longsong.training import train
 from longsong.training.record import read_record, read_summary
+from longsong.training.run_lock import only_here
 from longsong.training.splits import Splits
 from longsong.units import human_time
 from streams.storage import is_remote
@@ -30,7 +33,6 @@ from streams.storage import is_remote
 __all__ = ["measure_as_coded", "shards_of"]
 
 _FOLDER = "as-coded"
-_RUN_FILES = ("config.json", "metrics.jsonl", "checkpoints/best.safetensors")
 
 
 def measure_as_coded(
@@ -69,14 +71,24 @@ def measure_as_coded(
         The song has no dev example of that frame and sequence, or there are runs of several songs.
     RunError
         There is no run to take the song from, or one in the experiment's folder is of another song or configuration.
+    BusyError
+        Another process makes this very experiment, or trains one of its runs.
     longsong.errors.LongsongError, streams.StreamsError
         As `longsong.training.train`.
     KeyboardInterrupt
         Stopped by the user; the same call goes on.
     """
     work = _Work(Path(runs), experiment or Experiment(), shards, list(command), quiet)
-    found = work.measure()
-    write_as_coded(found)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(only_here(work.folder))
+        except BusyError as error:
+            raise BusyError(
+                f"another process makes the experiment in {work.folder}; wait for it, and call this again, which makes "
+                "only what is left"
+            ) from error
+        found = work.measure()
+        write_as_coded(found)
     return found
 
 
@@ -185,7 +197,7 @@ class _Work:
         run = load_run(folder)
         wav, record = sound_of(run, described_seed(run, self.described), self.experiment.seconds, (), self.quiet, label)
         cost, described = summary["best"]["dev_cost"], described_cost(run, self.described)
-        files = [folder / name for name in _RUN_FILES] + [wav, wav.with_suffix(".json")]
+        files = [folder / name for name in RUN_FILES] + [wav, wav.with_suffix(".json")]
         return TrainedRun(
             seed=seed,
             run=folder.name,
@@ -209,9 +221,10 @@ class _Work:
         folder = config.folder
         if folder.exists():
             # It stopped elsewhere, and would go on from there as bare as from the middle: begin again.
-            if (folder / "config.json").exists():
-                read_record(folder)
-            shutil.rmtree(folder)
+            with only_here(folder):  # what another process trains is not removed
+                if (folder / "config.json").exists():
+                    read_record(folder)
+                shutil.rmtree(folder)
         train_until_killed(
             config, self.experiment.epochs // 2, command=self.command, quiet=self.quiet, label=f"{label}, to be killed"
         )

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from longsong.audit.cells import groups_of_cells
-from longsong.audit.evidence import Evidence
+from longsong.audit.bounds import load_evidence
+from longsong.audit.cell_groups import groups_of_cells
 from longsong.audit.run import Run
 from longsong.audit.side_by_side import CELLS_FILE, SideBySide, write_cells
 from longsong.errors import ConfigError, RunError
@@ -74,7 +74,7 @@ def measure_cells(
         The runs were computed on a device that is not here.
     """
     found = []
-    groups = [_one_of_each(cells) for cells in groups_of_cells(Evidence.load(runs))]
+    groups = [_one_of_each(cells) for cells in groups_of_cells(load_evidence(runs))]
     groups = [cells for cells in groups if "gru" in cells and len(cells) > 1]
     if not groups:
         raise ConfigError(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import streams
-from longsong.audit.cost_curves import AS_CODED
 from longsong.audit.curves import CurvesAudit, compare_curves
 from longsong.audit.curves_record import (
     CURVES_FILE,
@@ -23,9 +22,10 @@ from longsong.audit.curves_record import (
     count_examples,
     what_cannot_be,
 )
+from longsong.audit.curves_runs import AS_IN_2016, AXES, TrainedIn2016
 from longsong.audit.original_song import ORIGINAL_SONG, OriginalSong
 from longsong.audit.reference_curves import ReferenceCurves, load_reference_curves
-from longsong.config import DataConfig, ExecutionConfig, ModelConfig, Recurrence, RunConfig, TrainingConfig
+from longsong.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.errors import CheckpointError
 from longsong.files import os_errors_named, sha256_of, write_json
 from longsong.reported import BATCH, EPOCHS, LAYERS, WIDTHS
@@ -34,10 +34,7 @@ from longsong.training.record import RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
 from longsong.units import human_time
 
-__all__ = ["WAYS", "Setting", "compare_with_2016"]
-
-WAYS: dict[str, Recurrence] = {"as described": "time", AS_CODED: "batch"}
-"""The axis of the recurrence, by name."""
+__all__ = ["Setting", "compare_with_2016"]
 
 _SEED = 1  # Fuel's own, with which the order of 2016 was drawn
 
@@ -75,6 +72,7 @@ def compare_with_2016(
     setting: Setting | None = None,
     references: Sequence[ReferenceCurves] | None = None,
     original: OriginalSong = ORIGINAL_SONG,
+    trained: TrainedIn2016 = AS_IN_2016,
     command: Sequence[str] = (),
     say: Callable[[str], None] = print,
     quiet: bool = False,
@@ -98,6 +96,8 @@ def compare_with_2016(
         Those of the package if not given.
     original : OriginalSong
         What the song of 2016 is recognised by.
+    trained : TrainedIn2016
+        How the runs of 2016 were made, to say what is made otherwise.
     command : sequence of str
         The words of the command, for the records of the runs.
     say : callable
@@ -130,7 +130,7 @@ def compare_with_2016(
     plan = [(shape, _works(shape, shards, split, setting, folder)) for shape in shapes]
     with os_errors_named(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    trained = _Training(runs, folder, [work for _, works in plan for work in works], command, say, quiet)
+    making = _Training(runs, folder, [work for _, works in plan for work in works], command, say, quiet)
     record = CurvesRecord(
         song={
             "shards": song.where if song.fetches else str(shards),
@@ -142,9 +142,9 @@ def compare_with_2016(
         },
         is_original=known.same,
         recognised=known.text,
-        shapes=tuple(replace(shape, runs=tuple(trained.make(work) for work in works)) for shape, works in plan),
+        shapes=tuple(replace(shape, runs=tuple(making.make(work) for work in works)) for shape, works in plan),
     )
-    audited = compare_curves(record, folder, found)
+    audited = compare_curves(record, folder, found, original, trained)
     write_json(folder / CURVES_FILE, audited.to_json())
     return audited
 
@@ -164,7 +164,7 @@ def _works(shape: ShapeRecord, shards: Path | str, split: int | None, setting: S
     # An evaluation computes the way forward alone, an update the way back too, which takes about twice as long.
     passes = 3 * setting.epochs * shape.train_examples + (setting.epochs + 1) * shape.dev_examples
     found = []
-    for way, recurrence in WAYS.items():
+    for way, recurrence in AXES.items():
         config = RunConfig(
             shards=shards,
             data=DataConfig(shape.frame, shape.seq, setting.batch, train_samples=split),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,10 @@ def inside(figures: Mapping[str, Any], path: str) -> Any:
 def number(figures: Mapping[str, Any], path: str) -> float | None:
     """Give the number at a dotted path; None where there is none, or none that is finite."""
     found = inside(figures, path)
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    # Compared, and not asked whether it is finite: a whole number may be too large for a float.
+    if not -sys.float_info.max <= found <= sys.float_info.max:
         return None
     return float(found)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from longsong.audit.evidence import Evidence
+from longsong.report.figure import number
 from longsong.report.run_view import RunView
 from longsong.report.words import NONE, TOGETHER, from_to
 from longsong.reported import FRAMES, SEQUENCES
@@ -172,7 +173,7 @@ def _empty(entry: dict[str, Any] | None, rate: int) -> GridCell:
     if state == "does not fit" and not entry["train_examples"]:
         needed = human_seconds(entry["frame"] * entry["seq"] / rate).replace(" ", TOGETHER)
         return GridCell("does not fit", [f"needs {needed}"], state=state)
-    seconds = entry.get("estimated_seconds")
-    if state in ("not chosen", "left") and isinstance(seconds, (int, float)):
+    seconds = number(entry, "estimated_seconds")
+    if state in ("not chosen", "left") and seconds is not None:
         return GridCell("not run", [f"about {human_time(seconds)}"], state=state)
     return GridCell(state, [reason] if reason else [], state=state)

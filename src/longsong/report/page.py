@@ -7,6 +7,7 @@ from pathlib import Path
 from longsong.audit import Audit, Verdict
 from longsong.errors import RunError
 from longsong.files import os_errors_named, write_text
+from longsong.report.ledger_numbers import number_lines
 from longsong.report.templating import render
 from longsong.report.view import make_view
 
@@ -52,6 +53,7 @@ def write_report(runs: Path, audit: Audit) -> Path:
         view=make_view(Path(runs), audit, page.parent),
         audit=audit,
         drawing=Markup,
+        number_lines=number_lines,
         slugs={verdict.value: verdict.value.replace(" ", "-") for verdict in Verdict},
     )
     write_text(page, text)

@@ -9,7 +9,7 @@ from pathlib import Path
 from longsong.audit.run import Run
 from longsong.errors import LongsongError
 from longsong.files import os_errors_named
-from longsong.report.figure import Figure
+from longsong.report.figure import Figure, number
 from longsong.report.prediction_figures import figures_of_prediction
 from longsong.report.problems import Problems
 from longsong.report.run_command import commands_of, configured
@@ -176,7 +176,7 @@ def _numbers(run: Run, ratio: float | None) -> list[tuple[str, str]]:
     found = [("best dev cost", cost)]
     if ratio is not None:
         found.append(("over predicting the mean", f"{ratio:.3f}"))
-    peak = summary.get("peak_bytes")
+    peak = number(summary, "peak_bytes")
     return [
         *found,
         ("examples", f"{run.of('data.train_examples'):,} train, {run.of('data.dev_examples'):,} dev"),
@@ -184,7 +184,7 @@ def _numbers(run: Run, ratio: float | None) -> list[tuple[str, str]]:
         ("parameters", f"{summary['parameters']:,}"),
         ("trained in", human_time(summary["training_seconds"])),
         ("an update takes", f"{summary['seconds_per_update']:.3g} s"),
-        *([("memory at most", human_bytes(peak))] if isinstance(peak, int) else []),
+        *([("memory at most", human_bytes(peak))] if peak is not None else []),
         ("steps clipped", f"{summary['clipped_share']:.0%}"),
         ("entries on RMSProp's floor", f"{summary['floor_share']:.0%}"),
     ]

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from longsong.audit.levels import QUIET_DBFS, dbfs, level_figures
 from longsong.audit.short_time import FULL_SCALE
 from longsong.audit.wavs import Wav
-from longsong.errors import RunError
 from longsong.files import sha256_of
 from longsong.report.ticks import Tick, frequency_ticks, level_ticks, minus, time_ticks
 from longsong.report.waveform import HEIGHT, envelope, outline, range_for
@@ -97,8 +96,6 @@ def view_sound(wav: Path, *, title: str, page: Path, picture: Path | None = None
     """
     found = Wav.open(wav)
     samples, rate = found.data, found.sample_rate
-    if not len(samples):
-        raise RunError(f"{wav} holds no sample; generate it again")
     drawn = draw_spectrogram(picture or wav.with_suffix(".png"), samples, rate, sha256_of(wav))
     least, largest = envelope(samples)
     figures = level_figures(samples, rate)

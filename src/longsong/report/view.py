@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from longsong.audit import Audit
+from longsong.audit.bounds import load_evidence
 from longsong.audit.evidence import Evidence
 from longsong.audit.run import Run
 from longsong.report.experiments_view import Experiments, view_experiments
@@ -83,7 +84,7 @@ def make_view(runs: Path, audit: Audit, page: Path) -> View:
     page : Path
         The folder of the page, which has to be there; spectrograms are drawn into it.
     """
-    evidence = Evidence.load(runs)
+    evidence = load_evidence(runs)
     views = _told_apart([view_run(run, page) for run in sorted(evidence.complete, key=_order)])
     judged = [view for view in views if view.ratio is not None and not view.ways]
     grids, deepest = view_grids(evidence, views)

@@ -20,6 +20,9 @@ def test_cost_by_target_axis_and_span(honest: Path, capsys: pytest.CaptureFixtur
     out = shown("cost", honest / NAME, capsys)
     (line,) = [line for line in out.splitlines() if "target 1 frames later" in line]
     assert abs(float(line.split("=")[1])) < 1e-6
+    for name in ("first one, after epoch 0", "last one, after epoch 30"):
+        (line,) = [line for line in out.splitlines() if line.startswith(name)]
+        assert abs(float(line.split("=")[1])) < 1e-6
     for name in ("target 0", "target 2", "other axis", "after 25 of 50", "after 1 of 50", "repeating the last frame"):
         assert name in out
 
@@ -44,6 +47,7 @@ def test_sound(honest: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "samples of the seed at its start: 0" in out
     assert "stands in it as: last-frame" in out
     assert "follow each other: 3, fed back: plain" in out
+    assert "each computed from the one before: 40 of 12000 stand in it" in out  # what comes after those is repeated
     assert "shares with the song: 0 samples" in out
 
 

@@ -7,78 +7,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from as_coded_folders import write_experiment
+from lies_about_records import AS_CODED_LIES, RecordLie
+from run_folders import copy
 
-from longsong.audit.as_coded import AsCoded, GeneratedWay, SoundFigures, TrainedRun, TrainedWay
 from longsong.audit.as_coded_file import AS_CODED_FILE, find_as_coded, load_as_coded, write_as_coded
 from longsong.audit.as_coded_table import format_as_coded, plain_sentence
 from longsong.audit.statistics import t_quantile
 from longsong.errors import RunError
-from longsong.files import sha256_of
 
-SOUND = SoundFigures(-20.0, 0.1, 0.0, None, 1.5, 8.0, 90.0)
 COSTS = {"described": (0.70, 0.72, 0.74), "recurrence": (0.80, 0.84, 0.88), "forget-bias": (0.70, 0.72, 0.74)}
-MEAN = 0.02
-SONG = {"name": "tune", "shards": "x", "digest": "0", "samples": 9, "sample_rate": 4, "minimum": -8, "maximum": 8}
-SONG |= {"mean": 2.0, "standard_deviation": 3.0, "scale": 0.125, "offset": 0.0}
 
 
-def trained_run(folder, way, seed, over_mean):
-    """Write what a run leaves, as far as it is looked at."""
-    run = folder / f"{way}-s{seed}"
-    run.mkdir(parents=True)
-    cost = over_mean * MEAN
-    lines = [
-        {"kind": "dev", "epoch": epoch, "update": epoch, "dev_cost": value, "dev_examples": 3}
-        for epoch, value in enumerate((9.0, 2 * cost, cost, 1.5 * cost))
-    ]
-    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (run / "generated.wav").write_bytes(f"{way} {seed}".encode())
-    digest = f"{seed}" if way in ("described", "forget-bias") else f"{way}{seed}"
-    return TrainedRun(
-        seed=seed,
-        run=run.name,
-        dev_cost=cost,
-        over_mean=over_mean,
-        described_cost=2 * cost,
-        described_over_mean=2 * over_mean,
-        best_epoch=2,
-        updates=3,
-        starts=1,
-        seconds_per_update=0.1 * seed,
-        parameters_sha256=digest,
-        best_sha256=digest,
-        wav=f"{run.name}/generated.wav",
-        sound=replace(SOUND, rms_dbfs=None) if way == "recurrence" and seed == 2 else SOUND,
-        files={f"{run.name}/{name}": sha256_of(run / name) for name in ("metrics.jsonl", "generated.wav")},
-    )
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return write_experiment(tmp_path_factory.mktemp("made"), COSTS, silent=("recurrence-s2",)).path.parent
 
 
 @pytest.fixture
-def found(tmp_path):
-    folder = tmp_path / "runs" / "as-coded" / "100x50"
-    training = [
-        TrainedWay(name, [], ["D01"], "does so", [trained_run(folder, name, n, c) for n, c in enumerate(costs, 1)])
-        for name, costs in COSTS.items()
-    ]
-    wav = "described-s1/generated.wav"
-    generating = [
-        GeneratedWay(
-            "stretch", ["stretch"], ["D13"], "x", "described-s1", wav, 7, SOUND, {wav: sha256_of(folder / wav)}
-        )
-    ]
-    shape = {"frame": 100, "seq": 50, "cell": "gru", "hidden": 9, "layers": 2, "epochs": 3, "batch": 8, "seeds": 3}
-    result = AsCoded(
-        path=folder / AS_CODED_FILE,
-        command=["longsong", "audit"],
-        ended="2026-01-01T00:00:00+00:00",
-        song=SONG,
-        configuration=shape | {"seconds": 1.0},
-        machine={"device_name": "2 cores", "torch": "2", "precision": "float32", "threads": 2},
-        training=training,
-        generating=generating,
-    )
-    write_as_coded(result)
-    return result
+def found(made, tmp_path):
+    folder = tmp_path / "runs" / "as-coded" / "40x50"
+    folder.parent.mkdir(parents=True)
+    return load_as_coded(copy(made, folder) / AS_CODED_FILE)
 
 
 def test_effects_are_means_spreads_and_paired_differences(found):
@@ -117,18 +67,20 @@ def test_a_forget_bias_that_changes_a_bit_is_told(found):
 
 
 def test_the_shift_by_the_mean_is_told(found):
-    assert "D12: this song's mean is 2.000 steps of int16, and so the shift is 2.50e-01" in format_as_coded(found)
+    mean, scale = found.song["mean"], found.song["scale"]
+    said = f"D12: this song's mean is {mean:.3f} steps of int16, and so the shift is {mean * scale:.2e}"
+    assert said in format_as_coded(found)
 
 
 def test_sentences_follow_from_the_numbers(found):
-    assert "described (D01): 1.4400 of" in plain_sentence(found, "described")
+    assert "described: 0.7200 of" in plain_sentence(found, "described")
     assert "changes nothing, seed by seed" in plain_sentence(found, "forget-bias")
-    assert "worse; +0.2400 (+0.1406 to +0.3394)" in plain_sentence(found, "recurrence")
+    assert "worse; +0.1200 (+0.0703 to +0.1697)" in plain_sentence(found, "recurrence")
     better = [replace(run, described_over_mean=run.described_over_mean - 1) for run in found.training[1].runs]
     described, recurrence, forget = found.training
     turned = replace(found, training=[described, replace(recurrence, runs=better), forget])
-    assert "better; -0.7600" in plain_sentence(turned, "recurrence")
-    unsure = [replace(run, described_over_mean=1.4 + 0.1 * (-1) ** run.seed) for run in recurrence.runs]
+    assert "better; -0.8800" in plain_sentence(turned, "recurrence")
+    unsure = [replace(run, described_over_mean=0.72 + 0.1 * (-1) ** run.seed) for run in recurrence.runs]
     turned = replace(found, training=[described, replace(recurrence, runs=unsure), forget])
     assert "no difference that these seeds show" in plain_sentence(turned, "recurrence")
 
@@ -143,6 +95,7 @@ def test_what_is_written_is_read_again(found):
 def edited(found, change):
     held = json.loads(found.path.read_text())
     change(held)
+    found.path.unlink()  # a link to the one that all tests share
     found.path.write_text(json.dumps(held))
 
 
@@ -162,7 +115,7 @@ def edited(found, change):
         (lambda held: held["training"].clear(), "altered"),
         (lambda held: held["effects"]["recurrence"]["over_mean"].update(mean=0.1), "effects do not follow"),
         (lambda held: held.update(forget_bias_changes_nothing=False), "forget_bias_changes_nothing do not follow"),
-        (lambda held: held["training"][1]["runs"][0].update(dev_cost=0.001), "not the lowest of its metrics"),
+        (lambda held: held["training"][1]["runs"][0].update(dev_cost=0.001), "says dev_cost is 0.001, and its files"),
     ],
 )
 def test_what_was_altered_is_refused(found, change, named):
@@ -174,9 +127,21 @@ def test_what_was_altered_is_refused(found, change, named):
 @pytest.mark.parametrize("name", ["recurrence-s2/metrics.jsonl", "described-s1/generated.wav"])
 def test_files_that_are_no_longer_those_are_named(found, name):
     path = found.path.parent / name
-    path.write_bytes(path.read_bytes() + b"\n")
+    held = path.read_bytes()
+    path.unlink()
+    path.write_bytes(held + b"\n")
     with pytest.raises(RunError, match=f"{name} was altered since"):
         load_as_coded(found.path)
     path.unlink()
     with pytest.raises(RunError, match=f"there is no .*{name}"):
+        load_as_coded(found.path)
+
+
+@pytest.mark.parametrize("lie", AS_CODED_LIES, ids=str)
+def test_a_lie_with_every_digest_made_to_fit_is_refused(found, lie: RecordLie):
+    found.path.unlink()
+    write_as_coded(found)
+    assert load_as_coded(found.path) == found
+    write_as_coded(lie.tell(found))
+    with pytest.raises(RunError, match=lie.says):
         load_as_coded(found.path)

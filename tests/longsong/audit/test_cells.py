@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from run_folders import Spec, comparison, copy, edit, read, write_run
 
-from longsong.audit.cells import CellComparison, Told, compare_cells, groups_of_cells
+from longsong.audit import checks_comparison
+from longsong.audit.cell_groups import groups_of_cells
+from longsong.audit.cells import CellComparison, Comparisons, Told, compare_cells
 from longsong.audit.checks_comparison import comparable, no_difference
 from longsong.audit.evidence import Evidence
 from longsong.audit.side_by_side import SideBySide, write_cells
@@ -157,3 +160,69 @@ def test_no_more_than_five_per_cent_has_to_be_shown(song: Path, tmp_path: Path) 
     assert found.verdict == "no evidence yet"
     assert "3 seeds do not tell whether by more than 5%" in found.text
     assert found.numbers["cannot be told yet"] == 1
+
+
+def test_an_interval_that_is_wide_tells_no_difference(song: Path, tmp_path: Path) -> None:
+    for spec in comparison(cells=("gru", "lstm")):
+        wide = 0.2 * (spec.seed - 2) if spec.cell == "lstm" else 0.0
+        write_run(tmp_path, song, replace(spec, aim=spec.aim * (1 + wide)))
+    found = no_difference(Evidence.load(tmp_path))
+    assert found.verdict == "no evidence yet"
+    assert "nor would they tell a difference of 5%" in found.text
+    assert found.numbers["configurations_that_cannot_tell"] == 1
+
+
+def test_one_configuration_that_cannot_tell_is_enough(compared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = (made((0.001, -0.001, 0.0)), made((0.3, -0.3, 0.0)))
+    monkeypatch.setattr(checks_comparison, "compare_cells", lambda _: Comparisons(rows, ()))
+    found = no_difference(Evidence.load(compared))
+    assert (found.verdict, found.numbers["configurations_that_cannot_tell"]) == ("no evidence yet", 1)
+    rows = (*rows, made((0.02, 0.021, 0.022)))
+    found = no_difference(Evidence.load(compared))
+    assert (found.verdict, found.by) == ("differs", "40x50: +2.10% (+1.85% to +2.35%)")
+
+
+def both_say(runs: Path, says: str) -> None:
+    """See that both rows turn, and say why."""
+    for check in (comparable, no_difference):
+        found = check(Evidence.load(runs))
+        assert found.verdict == "differs"
+        assert says in found.by
+
+
+def test_two_runs_of_one_cell_and_seed_are_refused(compared: Path, song: Path, tmp_path: Path) -> None:
+    runs = copy(compared, tmp_path / "runs")
+    spec = next(one for one in comparison() if (one.cell, one.seed) == ("lstm", 2))
+    write_run(tmp_path, song, replace(spec, aim=0.6)).rename(runs / "better")
+    both_say(runs, "40x50-lstm-199-s2 and better are 2 runs of the LSTM with random seed 2 in one configuration")
+
+
+def test_a_copy_under_another_seed_is_refused(compared: Path, tmp_path: Path) -> None:
+    runs = copy(compared, tmp_path / "runs")
+    copy(runs / "40x50-lstm-199-s1", runs / "40x50-lstm-199-s4")
+    copy(runs / "40x50-gru-199-s1", runs / "40x50-gru-199-s4")
+    for cell in ("lstm", "gru"):
+        edit(runs / f"40x50-{cell}-199-s4" / "config.json", training__seed=4)
+    both_say(runs, "1 of 40x50-gru-199-s4 and 40x50-gru-199-s1 is a copy")
+
+
+@pytest.mark.parametrize("cost", [0, 1e-9, 0.9])
+def test_a_cost_of_the_mean_that_is_not_the_songs_turns_the_rows(compared: Path, tmp_path: Path, cost: float) -> None:
+    runs = copy(compared, tmp_path / "runs")
+    edit(runs / "40x50-lstm-199-s2" / "summary.json", cost_of_mean=cost)
+    both_say(runs, "40x50-lstm-199-s2: predicting the mean costs")
+
+
+def test_without_the_song_a_cost_of_the_mean_of_zero_is_named(compared: Path, tmp_path: Path) -> None:
+    runs = copy(compared, tmp_path / "runs")
+    for path in runs.glob("*/config.json"):
+        edit(path, song__shards="nowhere")
+    assert no_difference(Evidence.load(runs)).verdict == "reproduced"
+    edit(runs / "40x50-lstm-199-s2" / "summary.json", cost_of_mean=0.0)
+    both_say(runs, "predicting the mean costs 0 on its dev split")
+
+
+def test_seconds_that_are_not_those_of_the_metrics_turn_the_rows(compared: Path, tmp_path: Path) -> None:
+    runs = copy(compared, tmp_path / "runs")
+    edit(runs / "40x50-gru-199-s3" / "summary.json", seconds_per_update=1e-6)
+    both_say(runs, "40x50-gru-199-s3: its summary has 1e-06 seconds for an update, its metrics a median of 0.5")

@@ -50,7 +50,8 @@ def test_on_a_split_that_is_given_examples_are_of_that_split():
 @pytest.fixture
 def record():
     run = Trained("as coded", "20x5-gru-8-s1", "ab" * 32, 0.2)
-    return CurvesRecord({"digest": "cd" * 32}, False, "Another.", (ShapeRecord(20, 5, 128, 290, 25, 3, "", (run,)),))
+    song = {"digest": "cd" * 32, "samples": 9, "sample_rate": 4, "minimum": -8, "maximum": 8}
+    return CurvesRecord(song, False, "Another.", (ShapeRecord(20, 5, 128, 290, 25, 3, "", (run,)),))
 
 
 def test_it_reads_what_it_writes(record, tmp_path):
@@ -62,7 +63,13 @@ def test_it_reads_what_it_writes(record, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda found: found.update(version=2), "newer version"),
+        (lambda found: found.update(version=3), "newer version"),
+        (lambda found: found.update(version=1), "older longsong .*this one reads 2.*longsong audit RUNS --curves"),
+        (lambda found: found.update(is_original=1), "is_original = 1"),
+        (lambda found: found["shapes"][0].update(batch=0), "batch = 0"),
+        (lambda found: found["shapes"][0]["runs"][0].update(train_cost_of_mean=0), "train_cost_of_mean = 0"),
+        (lambda found: found["shapes"][0]["runs"][0].update(folder="../../x"), "other places"),
+        (lambda found: found["shapes"][0]["runs"][0].update(folder=".."), "other places"),
         (lambda found: found.pop("song"), "song"),
         (lambda found: found["shapes"][0].pop("seq"), "seq"),
         (lambda found: found["shapes"][0].update(runs=3), "altered"),

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
+from run_folders import copy, edit
 
 from longsong.audit import first_updates
-from longsong.audit.first_updates import draw_parameters, rmsprop_step
+from longsong.audit.first_updates import draw_parameters, initial_parameters, rmsprop_step
 from longsong.audit.gradient import cost_and_gradient
 from longsong.audit.network import expected_shapes, predict
+from longsong.audit.run import Run
 from longsong.config import Cell, ModelConfig
+from longsong.errors import RunError
 from longsong.model import Network
 
 GOLDEN = sorted((Path(__file__).parents[2] / "golden").glob("*.npz"))
@@ -59,6 +63,30 @@ def test_a_forget_bias_is_where_training_puts_it(cell: Cell) -> None:
     first_updates._keep_more(found, 5, 1.5)
     for name in due:
         assert np.array_equal(found[name], due[name]), name
+
+
+@pytest.mark.parametrize(
+    ("tell", "said"),
+    [
+        (lambda source, run: (source / "checkpoints" / "best.safetensors").unlink(), "whose there is no"),
+        (lambda source, run: edit(source / "summary.json", best__sha256="0" * 64), "best.safetensors was altered"),
+        (lambda source, run: edit(run / "config.json", model__hidden=200), "has the shape|of another shape"),
+    ],
+    ids=["gone", "altered", "another shape"],
+)
+def test_parameters_of_another_run_are_looked_at_first(
+    tell: Callable[[Path, Path], None], said: str, honest: Path, tmp_path: Path
+) -> None:
+    run, source = (copy(honest / "40x50-gru-199-s1", tmp_path / name) for name in ("run", "source"))
+    edit(run / "config.json", training__start_from="elsewhere/source")
+    found = initial_parameters(Run.open(run), Run.open(source))
+    held = Run.open(source).parameters("best", 40)
+    assert all(np.array_equal(found[name], held[name]) for name in held)
+    tell(source, run)
+    with pytest.raises(RunError, match=said):
+        initial_parameters(Run.open(run), Run.open(source))
+    with pytest.raises(RunError, match="elsewhere/source, which is not among these runs"):
+        initial_parameters(Run.open(run))
 
 
 def test_a_clipped_gradient_makes_another_step_where_the_floor_is_felt() -> None:

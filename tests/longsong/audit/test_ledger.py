@@ -11,11 +11,13 @@ from run_folders import dump, edit, read
 
 import longsong.audit.checks_data as checks_data
 import longsong.audit.grid as grid_module
+import longsong.audit.planned as planned
 from longsong.audit import Audit, audit, format_audit, write_audit
 from longsong.audit.evidence import Evidence
 from longsong.audit.verdicts import Verdict
 from longsong.errors import RunError
 from longsong.files import read_json, sha256_of, write_json
+from longsong.reported import Configuration
 
 NAME = "40x50-gru-199-s1"
 
@@ -182,11 +184,20 @@ def test_grid_counts_the_35_configurations(honest_audit: Audit) -> None:
         assert (cell["state"] == "cannot be") == (cell["frame"] * cell["seq"] > 293_874)
 
 
-def test_runs_of_the_code_are_no_evidence_for_the_post(runs: Path) -> None:
+def test_runs_of_the_code_are_no_evidence_for_the_post(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of configurations that the code alone has; of any other a plan may say what it likes."""
     grid = read(runs / "grid.json")
     for entry in grid["runs"]:
         entry["set"] = "code"
     dump(runs / "grid.json", grid)
+    assert {run.set for run in Evidence.load(runs).runs} == {"post"}
+    assert audit(runs).row("P07").verdict is Verdict.REPRODUCED
+    own = (Configuration(40, 50, 199), Configuration(50, 50, 256))
+    monkeypatch.setattr(planned, "CODE_CONFIGURATIONS", own)
+    found = Evidence.load(runs)
+    assert {run.set for run in found.runs} == {"code"}
+    assert len(found.described) == 2  # the post has these configurations too
+    monkeypatch.setattr(planned, "post_configurations", list)
     assert audit(runs).row("P07").verdict is Verdict.NO_EVIDENCE
 
 

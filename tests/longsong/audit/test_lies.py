@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import lies_about_costs
+import lies_about_records
 import lies_about_sound
+import lies_about_the_code
 import lies_about_training
 import pytest
 from audit_lies import LIES, Lie, Scene
@@ -16,13 +19,16 @@ import longsong.audit.grid as grid
 from longsong.audit import Audit, audit
 from longsong.audit.ledger import CHECKS
 
+assert lies_about_costs
+assert lies_about_records
 assert lies_about_sound
+assert lies_about_the_code
 assert lies_about_training
 
 TWINS = {
     "P12": {"D04", "D14"}, "D04": {"P12"}, "D14": {"P12"},  # what is fed back, and how often
     "P14": {"D02", "D03"}, "D02": {"P14"}, "D03": {"P14", "P12"},  # what of a prediction stands in the wav
-    "D08": {"P05"},  # the number of examples
+    "D08": {"P05", "P06", "D07"},  # the number of examples
 }  # fmt: skip
 """D rows that say of the 2016 code the very thing that a P row denies: a lie about one is a lie about the other."""
 
@@ -71,19 +77,32 @@ def test_lie_is_noticed_where_it_is_told_and_nowhere_else(
     assert turned == lie.turns
     row = found.row(lie.claim)
     assert lie.says in row.text
+    if lie.claim not in lie.turns:
+        assert "neither as described nor as the 2016 code did" in row.text
+        assert lie.says not in before[lie.base].row(lie.claim).text
     for other in found.rows:
         assert bool(other.by) == (other.verdict == "differs"), other.id
         assert any(c.isdigit() for c in other.by.rsplit(" (", 1)[0]) or not other.by, other.by
 
 
 def test_every_row_has_a_lie_that_turns_it() -> None:
-    assert {lie.claim for lie in LIES} == set(CHECKS)
-    assert all(lie.claim in lie.turns for lie in LIES)
+    assert {lie.claim for lie in LIES if lie.claim in lie.turns} == set(CHECKS)
+    assert all(lie.claim in lie.turns or (lie.claim.startswith("D") and lie.says) for lie in LIES)
+
+
+def test_every_way_of_the_code_has_a_signature_that_what_is_merely_wrong_lacks() -> None:
+    """But for those of which every run is as described or as coded: D05 to D07 by their words, D04 by P12."""
+    neither = {lie.claim for lie in LIES if lie.claim not in lie.turns}
+    assert neither == {f"D{n:02}" for n in range(1, 16)} - {"D04", "D05", "D06", "D07"}
 
 
 @pytest.mark.parametrize("claim", CHECKS)
 def test_every_row_has_a_lie_that_breaks_it_and_nothing_else(claim: str) -> None:
-    alone = [lie for lie in LIES if lie.claim == claim and set(lie.turns) <= {claim} | TWINS.get(claim, set())]
+    alone = [
+        lie
+        for lie in LIES
+        if lie.claim == claim and claim in lie.turns and set(lie.turns) <= {claim} | TWINS.get(claim, set())
+    ]
     assert alone, f"no lie is about {claim} alone"
 
 

@@ -18,7 +18,7 @@ from longsong.audit.ledger import CHECKS
 from longsong.audit.revaluate import fuel_order
 from longsong.audit.song import examples_that_fit
 from longsong.audit.statistics import paired, t_quantile
-from longsong.audit.verdicts import Seen, Verdict, as_coded, every_run, unless_unseen
+from longsong.audit.verdicts import Seen, Verdict, as_coded, every_run, others, unless_unseen
 from longsong.errors import ConfigError
 from streams import ArraySong, ShuffledScheme, Windows
 
@@ -83,6 +83,18 @@ def test_rules() -> None:
     assert as_coded([bad], "no", "nothing", by="3").verdict is Verdict.DIFFERS
     assert as_coded([good, bad], "no", "nothing", by="3").verdict is Verdict.REPRODUCED
     assert as_coded([bad], "no", "nothing", by="3").by == "3"
+    odd = Seen("c", False, "off by 7", neither=True)
+    neither = as_coded([odd], "0 of 1 as described.", "nothing", by="3")
+    assert (neither.verdict, neither.by) == (Verdict.DIFFERS, "off by 7 (c, 1 of 1 run)")
+    assert neither.text == "1 of 1 run does neither as described nor as the 2016 code did: c: off by 7."
+    mixed = as_coded([odd, bad], f"{others([odd, bad])} as described.", "nothing", by="3")
+    assert mixed.text.endswith("nor as the 2016 code did: c: off by 7. 1 of 2 as described.")
+    every = as_coded([odd, bad, good], f"{others([odd, bad, good])} as described.", "nothing", by="3")
+    assert every.verdict is Verdict.REPRODUCED
+    assert every.numbers == {"runs": 3, "runs_as_coded": 1, "runs_of_neither_way": 1}
+    assert every.text.endswith(
+        "1 of 3 runs does neither as described nor as the 2016 code did: c: off by 7. 1 of 3 as described."
+    )
     assert broken.by == "broken by 3 (b, 1 of 2 runs)"
     assert every_run([bad, bad], "yes", "").by == "broken by 3 (b, and 1 more of 2 runs)"
     assert unless_unseen(every_run([good], "yes", ""), 0, "word only").verdict is Verdict.NO_EVIDENCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,39 @@ def test_record_that_is_none_is_refused_by_name(change: dict[str, object], runs:
     with pytest.raises(RunError, match=str(kept)):
         read_reproduced(kept)
     assert main(["audit", str(runs), "--strict", "--against", str(kept)]) == 2
+
+
+def without_a_reproduced_row(found: dict[str, object]) -> None:
+    for row in found["rows"]:
+        row["verdict"] = "differs" if row["verdict"] == "reproduced" else row["verdict"]
+
+
+def one_row_alone(found: dict[str, object]) -> None:
+    del found["rows"][1:]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without_a_reproduced_row, "has 0 claims that were reproduced, so that nothing could lapse"),
+        (one_row_alone, "has 1 rows, and none of P02, P03, P04 and others"),
+        (lambda found: found["rows"].clear(), "has no rows to compare with"),
+    ],
+)
+def test_a_record_that_nothing_could_lapse_from_is_an_error(
+    change: Callable[[dict[str, object]], None],
+    said: str,
+    runs: Path,
+    kept: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = read(kept)
+    change(found)
+    dump(kept, found)
+    assert main(["audit", str(runs), "--strict", "--against", str(kept)]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "run longsong audit RUNS once without --strict" in err
 
 
 def test_a_claim_that_is_no_longer_audited_is_a_lapse(runs: Path) -> None:

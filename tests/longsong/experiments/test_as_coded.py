@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from run_folders import edit
 from small_song import tune, write_shards
 from training_runs import CPU, final_bytes, metrics_without_times
 
@@ -20,18 +21,20 @@ from longsong.audit.checks_code_training import (
     mean_subtracted,
     overlap,
     recurrence_axis,
-    resuming,
 )
+from longsong.audit.checks_resuming import resuming
 from longsong.audit.evidence import Evidence
 from longsong.audit.verdicts import Verdict
 from longsong.cli import main
 from longsong.config import Switch, TrainingSwitch
-from longsong.errors import ConfigError, RunError
+from longsong.errors import BusyError, ConfigError, RunError
 from longsong.experiments import as_coded
 from longsong.experiments.as_coded import measure_as_coded, shards_of
 from longsong.experiments.as_coded_ways import Experiment, ways_of_training
 from longsong.experiments.described_cost import described_cost
+from longsong.files import write_json
 from longsong.training.record import read_record, read_summary
+from longsong.training.run_lock import only_here
 
 SMALL = Experiment(frame=20, seq=5, hidden=8, epochs=2, seconds=0.02, execution=CPU)
 WAYS = ["described", *get_args(TrainingSwitch), "forget-bias-in-force", "all"]
@@ -206,11 +209,33 @@ def test_it_goes_on_where_it_was_stopped(measured, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("patched")
+def test_an_experiment_that_another_process_makes_is_left_alone(measured, tmp_path, monkeypatch):
+    runs = tmp_path / "runs"
+    shutil.copytree(measured.path.parents[1], runs / "as-coded")
+    folder = runs / "as-coded" / measured.path.parent.name
+    monkeypatch.setattr(as_coded, "train", lambda *_, **__: pytest.fail("trained"))
+    with only_here(folder), pytest.raises(BusyError, match=f"another process makes the experiment in {folder}"):
+        measure_as_coded(runs, SMALL, shards=Path(shards_in(measured)), quiet=True)
+
+
+@pytest.mark.usefixtures("patched")
+def test_a_run_that_another_process_trains_is_not_removed(measured, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(measured.path.parents[1], runs / "as-coded")
+    run = runs / "as-coded" / measured.path.parent.name / "bare-resume-s1"
+    (run / "summary.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+    with only_here(run), pytest.raises(BusyError, match="bare-resume-s1 is being trained by another process"):
+        measure_as_coded(runs, SMALL, shards=Path(shards_in(measured)), quiet=True)
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
+
+
+@pytest.mark.usefixtures("patched")
 def test_a_run_that_was_stopped_elsewhere_is_no_kill_in_the_middle(measured, tmp_path):
     runs = tmp_path / "runs"
     shutil.copytree(measured.path.parents[1], runs / "as-coded")
     path = runs / "as-coded" / measured.path.parent.name / "bare-resume-s1" / "summary.json"
-    path.write_text(path.read_text().replace('"starts": 2', '"starts": 3'))
+    edit(path, starts=3)
     with pytest.raises(RunError, match="bare-resume-s1 was started 3 times"):
         measure_as_coded(runs, SMALL, shards=Path(shards_in(measured)), quiet=True)
 
@@ -265,12 +290,12 @@ def test_the_song_is_that_of_the_runs(measured, tmp_path):
     shutil.copytree(runs / "one", runs / "two")
     config = json.loads((runs / "two" / "config.json").read_text())
     config["song"] |= {"digest": "0" * 64, "name": "another"}
-    (runs / "two" / "config.json").write_text(json.dumps(config))
+    write_json(runs / "two" / "config.json", config, sealed=True)
     with pytest.raises(ConfigError, match=r"2 songs \(another, tune\)"):
         shards_of(runs)
     for name in ("one", "two"):
         config["song"]["shards"] = "nowhere/else"
-        (runs / name / "config.json").write_text(json.dumps(config))
+        write_json(runs / name / "config.json", config, sealed=True)
     with pytest.raises(RunError, match="nowhere/else, are not here"):
         shards_of(runs)
 

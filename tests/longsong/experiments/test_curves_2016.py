@@ -8,10 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lies_about_records import CURVES_LIES, RecordLie
+from run_folders import edit
 from small_song import tune, write_shards
 
 from longsong.audit.curves import CurvesAudit, read_curves
 from longsong.audit.curves_agreement import TOLERANCE
+from longsong.audit.curves_runs import TrainedIn2016
 from longsong.audit.original_song import ORIGINAL_SONG, OriginalSong
 from longsong.audit.reference_curves import ReadCurve, ReferenceCurves
 from longsong.audit.verdicts import Verdict
@@ -23,6 +26,7 @@ from longsong.files import sha256_of
 from longsong.metrics import Metrics
 
 SETTING = Setting(hidden=8, batch=128, epochs=4, execution=ExecutionConfig(device="cpu", threads=1))
+TINY = TrainedIn2016(hidden=8, batch=128, epochs=4)
 FLAT = ReferenceCurves(
     20,
     5,
@@ -32,7 +36,7 @@ FLAT = ReferenceCurves(
 
 
 def compare(shards: Path, runs: Path, **changes) -> CurvesAudit:
-    given = {"setting": SETTING, "references": [FLAT], "say": lambda line: None, "quiet": True}
+    given = {"setting": SETTING, "references": [FLAT], "say": lambda line: None, "quiet": True, "trained": TINY}
     return compare_with_2016(shards, runs, **(given | changes))
 
 
@@ -249,14 +253,59 @@ class TestTheSongOf2016:
 
     def test_without_a_run_as_coded_there_is_no_evidence(self, shards, tmp_path):
         runs = tmp_path / "runs"
-        compare(shards, runs, original=known(shards))
+        original = known(shards)
+        compare(shards, runs, original=original)
         path = runs / "curves-2016" / "curves-2016.json"
         found = json.loads(path.read_text())
         del found["shapes"][0]["runs"][1]
         path.write_text(json.dumps(found))
-        assert read_curves(path, [FLAT]).verdict is Verdict.NO_EVIDENCE
+        assert read_curves(path, [FLAT], original, TINY).verdict is Verdict.NO_EVIDENCE
+
+    def test_the_song_is_recognised_again(self, shards, tmp_path):
+        compare(shards, tmp_path / "runs", original=known(shards))
+        with pytest.raises(RunError, match=r"By its statistics this is the song of 2016.*This is not the song of 2016"):
+            read_curves(tmp_path / "runs" / "curves-2016" / "curves-2016.json", [FLAT])
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            ({"hidden": 9}, "was made with model.hidden 8 (2016: 9)"),
+            ({"settings": {"training.learning_rate": 0.1}}, "was made with training.learning_rate 0.002 (2016: 0.1)"),
+        ],
+    )
+    def test_runs_that_were_made_otherwise_differ(self, shards, tmp_path, change, says):
+        original = known(shards)
+        coded = as_read(shards, tmp_path / "runs", "as coded", original)
+        given = {"original": original, "references": [coded], "trained": replace(TINY, **change)}
+        found = compare(shards, tmp_path / "runs", **given)
+        assert found.verdict is Verdict.DIFFERS
+        assert says in found.text
+
+    def test_every_cost_of_2016_is_compared(self, shards, tmp_path):
+        original = known(shards)
+        coded = as_read(shards, tmp_path / "runs", "as coded", original)
+        dev = replace(coded.dev, updates=(*coded.dev.updates, 13), costs=(*coded.dev.costs, 0.1))
+        found = compare(shards, tmp_path / "runs", original=original, references=[replace(coded, dev=dev)])
+        assert found.verdict is Verdict.DIFFERS
+        assert "20x5 as coded has 5 of the 6 dev costs to compare" in found.text
 
 
 def test_what_is_trained_is_what_was_trained_in_2016():
     assert (Setting().hidden, Setting().batch, Setting().epochs) == (199, 128, 30)
     assert ORIGINAL_SONG.train_samples == 160_000_000
+
+
+@pytest.mark.parametrize("lie", CURVES_LIES, ids=str)
+def test_a_lie_with_every_digest_made_to_fit_is_refused(made, tmp_path, lie: RecordLie):
+    path = shutil.copytree(made[0], tmp_path / "runs") / "curves-2016" / "curves-2016.json"
+    assert read_curves(path, [FLAT], trained=TINY).verdict is Verdict.CANNOT_BE
+    lie.tell(path)
+    with pytest.raises(RunError, match=lie.says):
+        read_curves(path, [FLAT], trained=TINY)
+
+
+def test_without_its_shards_a_record_is_held_against_its_runs_alone(made, tmp_path):
+    path = shutil.copytree(made[0], tmp_path / "runs") / "curves-2016" / "curves-2016.json"
+    for run in path.parent.glob("*/config.json"):
+        edit(run, song__shards="nowhere")
+    assert read_curves(path, [FLAT]).verdict is Verdict.CANNOT_BE

@@ -7,16 +7,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from as_coded_folders import write_experiment
 from parsed_page import ParsedPage
-from run_folders import RATE, Spec, comparison, copy, read, write_run, write_song
+from run_folders import Spec, comparison, copy, read, write_run, write_song
 
 from longsong.audit import Audit
-from longsong.audit.as_coded import AsCoded, GeneratedWay, SoundFigures, TrainedRun, TrainedWay
-from longsong.audit.as_coded_file import AS_CODED_FILE, write_as_coded
 from longsong.audit.cells import CellComparison, compare_cells
-from longsong.audit.curves_record import CURVES_FILE, CurvesRecord, ShapeRecord, Trained
+from longsong.audit.curves_record import (
+    CURVES_FILE,
+    CurvesRecord,
+    ShapeRecord,
+    Trained,
+    count_examples,
+    what_cannot_be,
+)
 from longsong.audit.evidence import Evidence
 from longsong.audit.feasibility import feasibility
+from longsong.audit.original_song import ORIGINAL_SONG
 from longsong.audit.parity import KINDS, GoldenParity, Parity
 from longsong.audit.statistics import paired
 from longsong.files import sha256_of, write_json
@@ -24,7 +31,7 @@ from longsong.metrics import Metrics
 from longsong.report import write_report
 from longsong.report.audit_tables import feasibility_tables, parity_table
 from longsong.report.cells_view import view_cells
-from longsong.wav import write_wav
+from streams import Song
 
 SHAPE = "1000x100-gru-199-s1"
 
@@ -39,46 +46,23 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for spec in [*comparison(lstm=0.2, cells=("gru", "lstm")), Spec(1000, 100)]:
         write_run(runs, song, spec)
     write_curves(runs)
-    write_experiment(runs / "as-coded" / "40x50-gru")
+    write_experiment(runs / "as-coded" / "40x50-gru", {"described": (0.7, 0.72, 0.74), "recurrence": (0.8, 0.82, 0.84)})
     return runs
 
 
 def write_curves(runs: Path) -> None:
     config = read(runs / SHAPE / "config.json")
-    trained = Trained("as described", f"../{SHAPE}", sha256_of(runs / SHAPE / "metrics.jsonl"), 0.05)
-    counts = [config["data"][key] for key in ("train_examples", "dev_examples", "updates_per_epoch")]
-    shape = ShapeRecord(1000, 100, 128, *counts, "One dev example needs 80 s.", (trained,))
-    record = CurvesRecord(config["song"], False, "This is another song.", (shape,))
+    song = config["song"]
+    samples = np.array(Song.open(song["shards"])[: song["samples"]], dtype=np.float64)
+    mean, (train, dev) = samples[: config["data"]["train_samples"]].mean(), count_examples(1000, 100, len(samples))
+    cost = song["scale"] ** 2 * np.mean((samples[1000 : 1000 + train * 100_000] - mean) ** 2)
+    trained = Trained("as described", f"../{SHAPE}", sha256_of(runs / SHAPE / "metrics.jsonl"), float(cost))
+    cannot = what_cannot_be(1000, 100, len(samples), song["sample_rate"])
+    shape = ShapeRecord(1000, 100, 128, train, dev, -(-train // 128), cannot, (trained,))
+    known = ORIGINAL_SONG.recognise(*(song[key] for key in ("sample_rate", "samples", "minimum", "maximum")))
+    record = CurvesRecord(song, known.same, known.text, (shape,))
     (runs / "curves-2016").mkdir()
     write_json(runs / "curves-2016" / CURVES_FILE, record.to_json({}))
-
-
-def write_experiment(folder: Path) -> None:
-    """Write an experiment of three random seeds: as described, and with the state over the mini-batch."""
-    sound = SoundFigures(-20.0, 0.1, 0.0, None, 1.5, 8.0, 90.0)
-    ways = []
-    for name, ids, costs in (("described", [], (0.7, 0.72, 0.74)), ("recurrence", ["D01"], (0.8, 0.82, 0.84))):
-        made = []
-        for seed, cost in enumerate(costs, 1):
-            run = folder / f"{name}-s{seed}"
-            run.mkdir(parents=True)
-            write_wav(run / "generated.wav", np.full(RATE // 8, 100 * seed, np.int16), RATE)
-            line = '{"kind": "dev", "epoch": 1, "update": 1, "dev_cost": %r, "dev_examples": 3}\n'
-            (run / "metrics.jsonl").write_text(line % cost)
-            files = {f"{run.name}/{file}": sha256_of(run / file) for file in ("generated.wav", "metrics.jsonl")}
-            numbers = (cost, cost, cost, cost, 1, 1, 1, 0.5, f"{name}{seed}", f"{name}{seed}")
-            made.append(TrainedRun(seed, run.name, *numbers, f"{run.name}/generated.wav", sound, files))
-        ways.append(TrainedWay(name, [], ids, f"does {name}", made))
-    wav = "described-s1/generated.wav"
-    digests = {wav: sha256_of(folder / wav)}
-    stretch = GeneratedWay("stretch", ["stretch"], ["D13"], "stretches", "described-s1", wav, 7, sound, digests)
-    shape = {"frame": 40, "seq": 50, "cell": "gru", "hidden": 9, "layers": 2, "epochs": 3, "batch": 8, "seeds": 3}
-    song = {"name": "tune", "shards": "x", "digest": "0", "samples": 9, "sample_rate": 4, "minimum": -8, "maximum": 8}
-    song |= {"mean": 2.0, "standard_deviation": 3.0, "scale": 0.125, "offset": 0.0}
-    machine = {"device_name": "2 cores", "torch": "2", "precision": "float32", "threads": 2}
-    path = folder / AS_CODED_FILE
-    when = "2026-01-01T00:00:00+00:00"
-    write_as_coded(AsCoded(path, ["longsong"], when, song, shape | {"seconds": 1.0}, machine, ways, [stretch]))
 
 
 def page_of(runs: Path, audited: Audit) -> ParsedPage:
@@ -114,7 +98,7 @@ def test_intervals_are_on_one_axis() -> None:
 def test_curves_of_2016_are_drawn_with_words_and_a_table(measured: Path, audited: Audit) -> None:
     page = page_of(measured, audited)
     assert "1000x100: in 2016 the dev cost went from" in page.text
-    assert "Costs against those of 2016: cannot be . This is another song." in page.text
+    assert "Costs against those of 2016: cannot be . This is not the song of 2016: it has a length" in page.text
     assert "as described: no dev example" in page.source
     assert len(page.all("svg")) > len(page.of_class("player"))
 
