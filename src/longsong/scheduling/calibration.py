@@ -60,7 +60,7 @@ class Calibration:
             try:
                 training = speed.training_seconds(data, *examples, epochs)
             except SpaceError:
-                if slots == sharing.slots:
+                if slots == sharing.sizes()[-1]:
                     raise
                 continue
             sounding = speed.generation_seconds(data, sound)

@@ -52,6 +52,8 @@ class Scheduler:
         Called when a run's state changes, with the run.
     on_lost : callable
         Called with a run that failed and the log of what went wrong, before it is begun again or given up.
+    on_note : callable
+        Called with a line that a worker has for the user.
     on_round : callable
         Called several times a second.
     budget : float or None
@@ -60,6 +62,8 @@ class Scheduler:
         What of the grid is done already.
     patience : float
         Seconds without progress and work after which a worker hangs (`longsong.scheduling.watch`).
+    alone : int or None
+        Slots of a run beside which nothing shall be on its machine; None for all.
     """
 
     def __init__(
@@ -70,14 +74,17 @@ class Scheduler:
         *,
         on_change: Callable[[Live], None],
         on_lost: Callable[[Live, str], None],
+        on_note: Callable[[str], None],
         on_round: Callable[[], None],
         budget: float | None = None,
         covered: frozenset[str] = frozenset(),
         patience: float = PATIENCE,
+        alone: int | None = None,
     ) -> None:
         self.runs = [Live(assignment) for assignment in assignments]
         self._pool, self._slots, self._patience = pool, slots, patience
-        self._on_change, self._on_lost, self._on_round = on_change, on_lost, on_round
+        self._alone = alone or slots
+        self._on_change, self._on_lost, self._on_note, self._on_round = on_change, on_lost, on_note, on_round
         self._ends = None if budget is None else time.monotonic() + budget
         self._covered = covered
         self._busy: list[_Busy] = []
@@ -91,8 +98,8 @@ class Scheduler:
     def seconds_left(self) -> float:
         """Give the seconds until all is done that will be."""
         now, pace = time.monotonic(), self.pace
-        running = [one.run.job(pace, self._slots, now) for one in self._busy]
-        waiting = [run.job(pace, self._slots, now) for run in self._chosen(pace, now)]
+        running = [one.run.job(pace, self._alone, now) for one in self._busy]
+        waiting = [run.job(pace, self._alone, now) for run in self._chosen(pace, now)]
         return makespan(waiting, running, self._slots)
 
     def run(self) -> None:
@@ -121,10 +128,10 @@ class Scheduler:
         left = [run for run in self.runs if run.state == "left" and run.not_before <= now]
         if self._ends is None:
             return left
-        running = [one.run.job(pace, self._slots, now) for one in self._busy]
+        running = [one.run.job(pace, self._alone, now) for one in self._busy]
         covers = {run.name: run.assignment.covers for run in left}
         shown = [run.assignment.covers for run in self.runs if run.state in ("running", "done")]
-        jobs = [run.job(pace, self._slots, now) for run in left]
+        jobs = [run.job(pace, self._alone, now) for run in left]
         covered = self._covered.union(*shown)
         names = {job.name for job in choose_within(jobs, covers, self._ends - now, self._slots, covered, running)}
         return [run for run in left if run.name in names]
@@ -138,9 +145,9 @@ class Scheduler:
         """Begin runs as long as one fits beside the others; says whether any is left to be begun."""
         while not self._settled:
             now, pace = time.monotonic(), self.pace
-            running = [one.run.job(pace, self._slots, now) for one in self._busy]
+            running = [one.run.job(pace, self._alone, now) for one in self._busy]
             waiting = {run.name: run for run in self._chosen(pace, now)}
-            jobs = [run.job(pace, self._slots, now) for run in waiting.values()]
+            jobs = [run.job(pace, self._alone, now) for run in waiting.values()]
             job = next_job(jobs, running, self._slots)
             if job is None:
                 self._settled = bool(self._busy) and not self._held()
@@ -162,11 +169,14 @@ class Scheduler:
         """Hear what a worker says, and look whether it lives and works."""
         now = time.monotonic()
         ended = one.worker.ended()  # asked first: what it said before its end is then all there
+        one.run.where = one.worker.where  # known once it has begun
         for said in one.worker.messages():
             if said["say"] in ("ready", "progress"):
                 one.watch.heard(now)
             if said["say"] == "progress":
                 one.run.hear(said, now)
+            elif said["say"] == "note":
+                self._on_note(said["text"])
             elif said["say"] == "done":
                 return self._over(one, "")
             elif said["say"] == "failed":

@@ -28,10 +28,13 @@ class RunTask:
     config : RunConfig
     command : tuple of str
         The words of the command that asks for it.
+    keep_checkpoints : int
+        How many of the newest stay while it trains.
     """
 
     config: RunConfig
     command: tuple[str, ...]
+    keep_checkpoints: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """Give the task as plain JSON values."""
@@ -44,6 +47,7 @@ class RunTask:
             "cache": {"folder": None if c.cache.folder is None else str(c.cache.folder), "bytes": c.cache.bytes},
             "out": str(c.folder),
             "command": list(self.command),
+            "keep_checkpoints": self.keep_checkpoints,
         }
 
     @classmethod
@@ -59,7 +63,7 @@ class RunTask:
             cache=CacheConfig(None if cache["folder"] is None else Path(cache["folder"]), cache["bytes"]),
             out=Path(values["out"]),
         )
-        return cls(config, tuple(values["command"]))
+        return cls(config, tuple(values["command"]), values["keep_checkpoints"])
 
 
 @dataclass(frozen=True)

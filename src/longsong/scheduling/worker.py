@@ -91,7 +91,13 @@ class _Worker:
                 self.tell("measured", costs=measure_costs(task.model, task.execution).to_json())
                 return
             with listened_to(self._progressed):
-                complete_run(task.config, task.command, quiet=True)
+                complete_run(
+                    task.config,
+                    task.command,
+                    quiet=True,
+                    keep_checkpoints=task.keep_checkpoints,
+                    say=lambda line: self.tell("note", text=line),
+                )
             self.tell("done")
         except Exception as error:
             text = (

@@ -167,9 +167,10 @@ class LocalWorker:
 
     def log(self) -> str:
         """Give the end of what it wrote to standard error."""
-        end = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, end - _BYTES_OF_LOG))
-        return self._errors.read().decode("utf-8", errors="replace")
+        # Its position in the file is the worker's own too, and stays where that writes.
+        file = self._errors.fileno()
+        start = max(0, os.fstat(file).st_size - _BYTES_OF_LOG)
+        return os.pread(file, _BYTES_OF_LOG, start).decode("utf-8", errors="replace")
 
     def close(self) -> None:
         """Let go of it: an idle one ends by itself."""

@@ -37,6 +37,7 @@ class Seen:
         self.stage = Stage(clock, script)
         self.changes: list[tuple[str, str]] = []
         self.logs: dict[str, list[str]] = {}
+        self.notes: list[str] = []
         self.rounds = lambda: None
         self.scheduler = Scheduler(
             assignments,
@@ -44,6 +45,7 @@ class Seen:
             slots,
             on_change=lambda run: self.changes.append((run.name, run.state)),
             on_lost=lambda run, log: self.logs.setdefault(run.name, []).append(log),
+            on_note=self.notes.append,
             on_round=lambda: self.rounds(),
             **more,
         )
@@ -61,6 +63,13 @@ def test_all_are_done_side_by_side_by_no_more_workers_than_slots(clock):
     assert sorted(seen.stage.given) == list("abcde")
     assert len(seen.stage.started) == 2  # the same processes, again and again
     assert clock.now - began == pytest.approx(30.0, abs=1.0)
+
+
+def test_what_a_worker_has_for_the_user_is_passed_on(clock):
+    seen = Seen(clock, lambda *_: [(1.0, "note a was damaged"), *works()], [assignment("a")])
+    seen.scheduler.run()
+    assert seen.notes == ["a was damaged"]
+    assert seen.states == {"a": "done"}
 
 
 def test_what_takes_all_slots_runs_alone(clock):
