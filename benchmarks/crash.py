@@ -39,7 +39,7 @@ from benchmarks.faults import FAULTS, Victim, small_disk, without_override
 from benchmarks.harness import arguments, machine, render_table, report
 from benchmarks.processes import BenchmarkError, child_environment
 
-__all__ = ["Round", "disturbed", "main", "undisturbed"]
+__all__ = ["Grid", "Round", "disturbed", "main", "possible_faults", "undisturbed"]
 
 _DISK = 512 << 20
 _SECONDS_TO_END = 600.0
@@ -142,29 +142,48 @@ def outcome(out: Path) -> dict[str, Any]:
     return found
 
 
-def disturbed(
-    grid: Grid, out: Path, disk: Path | None, log: Path, due: Mapping[str, Any], chance: random.Random, faults: int
-) -> Round:
-    """Run the grid with so many faults, then in peace, and compare."""
-    told, began = Round(), time.monotonic()
-    possible = [name for name in FAULTS if (name != "disk full" or disk is not None)]
+def possible_faults(disk: Path | None) -> list[str]:
+    """Name the faults that can be done here."""
+    names = [name for name in FAULTS if name != "disk full" or disk is not None]
     if not without_override() and os.geteuid() == 0:
-        possible.remove("folder closed")  # root may write wherever it likes
+        names.remove("folder closed")  # root may write wherever it likes
+    return names
+
+
+def disturbed(
+    grid: Grid, out: Path, disk: Path | None, log: Path, due: Mapping[str, Any], chance: random.Random, names: list[str]
+) -> Round:
+    """Run the grid with faults, then in peace, and compare.
+
+    Parameters
+    ----------
+    grid : Grid
+    out : Path
+        For its runs.
+    disk : Path or None
+        The small disk that this is on.
+    log : Path
+        For what it says, and what was done to it.
+    due : mapping
+        What `undisturbed` gave.
+    chance : Random
+        When, and to what.
+    names : list of str
+        The faults, in order.
+    """
+    told, began, left = Round(), time.monotonic(), list(names)
     with log.open("a") as lines:
-        while sum(told.faults.values()) < faults:
+        while left:
             told.starts += 1
             with grid.begun(out, log) as process:
                 victim = Victim(process, out, disk, chance)
-                while process.poll() is None and sum(told.faults.values()) < faults:
+                while left and process.poll() is None:
                     time.sleep(chance.uniform(*_SPAN))
-                    if process.poll() is not None:
-                        break
-                    name = chance.choice(possible)
-                    done_to = FAULTS[name](victim)
+                    done_to = FAULTS[left[0]](victim) if process.poll() is None else None
                     if done_to is not None:
-                        told.faults[name] += 1
-                        print(f"--- {name}: {done_to}", file=lines, flush=True)
-                if sum(told.faults.values()) >= faults and process.poll() is None:
+                        told.faults[left[0]] += 1
+                        print(f"--- {left.pop(0)}: {done_to}", file=lines, flush=True)
+                if not left:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(timeout=_SECONDS_TO_END)
     told.starts += 1
@@ -178,7 +197,19 @@ def disturbed(
 
 
 def _differences(due: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    return [f"{name}: {found.get(name)!r}, and {due[name]!r} is due" for name in due if found.get(name) != due[name]]
+    """Name what is not as it is due: a run by its state or by its files, a claim by its verdict."""
+    lost = []
+    for name, wanted in due.items():
+        there = found.get(name)
+        if not isinstance(wanted, dict) or not isinstance(there, dict):
+            lost += [] if there == wanted else [f"{name}: {there!r}, and {wanted!r} is due"]
+            continue
+        lost += [
+            f"{name}: {key} is {there.get(key)!r}, and {wanted.get(key)!r} is due"
+            for key in sorted({*wanted, *there})
+            if there.get(key) != wanted.get(key)
+        ]
+    return lost
 
 
 def _damages(out: Path) -> list[str]:
@@ -216,7 +247,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             with small_disk(work / f"disk-{number}", _DISK) as disk:
                 out = work / f"disk-{number}" / "runs"
                 chance = random.Random(f"{seed} {number}")
-                told = disturbed(grid, out, disk, work / f"round-{number}.log", due, chance, faults)
+                names = chance.choices(possible_faults(disk), k=faults)
+                told = disturbed(grid, out, disk, work / f"round-{number}.log", due, chance, names)
             all_faults += told.faults
             row = {"round": number, "starts": told.starts, "faults": sum(told.faults.values())}
             rows.append(row | {"seconds": told.seconds, "lost": len(told.lost), "what": told.lost})

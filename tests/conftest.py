@@ -8,6 +8,8 @@ import os
 # and OpenMP wait for each other many times longer than small products take (docs/decisions/005-openmp-spinning.md).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several that share the cores (`pytest -n`)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from hypothesis import settings
 

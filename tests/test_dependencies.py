@@ -48,21 +48,29 @@ ALLOWED: dict[str, set[str]] = {
     "estimate": BASE | {"model", "generation", "training"},
     "board": BASE,
     "folder_lock": BASE | {"streams"},
+    "integrity": BASE | {"audit", "grid_file", "training"},
+    "cleaning": BASE | {"folder_lock", "integrity", "training"},
     "grid": BASE | {"estimate", "streams"},
+    "cost_model": BASE | {"generating", "model", "training", "streams"},
+    "cost_time": BASE | {"cost_model", "estimate", "generating", "model", "scheduling", "training", "streams"},
+    "cost_plan": BASE | {"cost_model", "cost_time", "training"},
     "grid_file": BASE,
     "grid_status": BASE | {"folder_lock", "grid_file"},
     "grid_table": BASE,
     "grid_runs": BASE
-    | {"estimate", "generated", "generating", "grid", "grid_file", "grid_table", "model", "scheduling", "training"}
-    | {"streams"},
-    "scheduling": BASE | {"estimate", "generated", "judging", "runs", "training", "streams", "__init__"},
+    | {"estimate", "generated", "generating", "grid", "grid_file", "grid_table", "integrity", "model"}
+    | {"scheduling", "streams", "training"},
+    "scheduling": BASE
+    | {"estimate", "generated", "grid_file", "integrity", "judging", "runs", "training", "streams", "__init__"},
     "reproduce": BASE
     | {"audit", "demo_song", "experiments", "folder_lock", "grid", "grid_runs", "grid_table", "report", "scheduling"}
     | {"shard", "training"},
     "streams": set(),
 }
 ALLOWED["arguments"] = BASE | {"streams"}
-COMMANDS = ("as_coded", "audit", "board", "curves", "generate", "listen", "reproduce", "train")
+COMMANDS = (
+    "as_coded", "audit", "board", "clean", "curves", "generate", "listen", "plan", "reproduce", "train", "verify",
+)  # fmt: skip
 ALLOWED |= {f"cli_{name}": set(ALLOWED) | {f"cli_{other}" for other in COMMANDS} for name in COMMANDS}
 ALLOWED["cli"] = set(ALLOWED) | {"__init__"}
 ALLOWED["__main__"] = {"cli"}

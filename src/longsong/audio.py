@@ -34,6 +34,8 @@ __all__ = [
 RESAMPLER = "VHQ"  # soxr's best; it costs a hundredth of what decoding does
 _FULL_SCALE = 32_768
 _OPUS_PACKET_SECONDS = 0.12  # the longest that there is (RFC 6716)
+_LEAST_RATE = 100
+"""Hz. Of what is recorded slower nothing is heard, and resampled it would be without end."""
 _LENGTH_UNKNOWN = 2**63 - 1  # libsndfile's word for it
 
 
@@ -115,7 +117,8 @@ def read_blocks(path: Path, sample_rate: int = SAMPLE_RATE, *, block: int = 1 <<
     path = Path(path)
     with _opened(path) as file:
         info = _describe(path, file)
-        decoded = _mono(path, file, info, block=max(1, min(block, block * info.sample_rate // sample_rate)))
+        frames = min(block, block * info.sample_rate // sample_rate) // info.channels
+        decoded = _mono(path, file, info, block=max(1, frames))
         empty = True
         for piece in _resampled(decoded, info.sample_rate, sample_rate):
             if piece.size:
@@ -196,6 +199,10 @@ def _describe(path: Path, file: SoundFile) -> AudioInfo:
     frames = None if file.frames >= _LENGTH_UNKNOWN else file.frames
     if frames == 0:
         raise AudioError(f"{path} holds no samples (0 s of sound); take another file")
+    if file.samplerate < _LEAST_RATE:
+        raise AudioError(
+            f"{path} says that it has {file.samplerate} Hz, and sound has {_LEAST_RATE} at least; take another file"
+        )
     if file.format == "MP3":
         promised = promised_frames(path)
         # A second is let go: decoders drop the silence that encoders put before and behind the sound.

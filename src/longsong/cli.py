@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
-from longsong import cli_as_coded, cli_audit, cli_board, cli_generate, cli_listen, cli_reproduce, cli_train
+from longsong import (
+    cli_as_coded,
+    cli_audit,
+    cli_board,
+    cli_clean,
+    cli_generate,
+    cli_listen,
+    cli_plan,
+    cli_reproduce,
+    cli_train,
+    cli_verify,
+)
 from longsong.arguments import add_place, command_words, local, without_secrets
 from longsong.config import ENCODINGS
 from longsong.errors import LongsongError
@@ -102,12 +113,14 @@ def _parser() -> argparse.ArgumentParser:
 
     main_job = command("reproduce", cli_reproduce.reproduce, "do the main job: shard, train, generate, audit, report")
     cli_reproduce.add_reproduce(main_job)
+    cli_plan.add_plan(command("plan", cli_plan.plan, "say what it costs on a song of any length: time, memory, disk"))
     cli_reproduce.add_status(command("status", cli_reproduce.status, "show what runs, is done and is left in a grid"))
     _add_shard(command("shard", _shard, "make shards of a song"))
     _add_demo_song(command("demo-song", _demo_song, "make the embedded song, of any length"))
     _add_info(command("info", _info, "say what is in a folder of shards, and how windows of a shape lie in it"))
-    verify = command("verify", _verify, "compare every byte of a folder or URL of shards with its index")
-    add_place(verify)
+    verify = command("verify", cli_verify.verify, "compare every byte of runs, or of shards, with what vouches for it")
+    cli_verify.add_verify(verify)
+    cli_clean.add_clean(command("clean", cli_clean.clean, "free what runs do not need any more"))
     _add_index(command("index", _index, "make an index for tars of audio that something else wrote"))
     cli_train.add_train(command("train", cli_train.train, "train one configuration, or go on with it"))
     cli_generate.add_generate(command("generate", cli_generate.generate, "make sound from a trained run"))
@@ -176,15 +189,6 @@ def _info(a: argparse.Namespace) -> None:
         raise ConfigError("windows have a frame and a sequence; give both --frame and --seq")
     else:
         print(describe_windows(a.shards, a.frame, a.seq, hop=a.hop, start=a.start or 0, stop=a.stop))
-
-
-def _verify(a: argparse.Namespace) -> int:
-    from longsong.verify import verify
-
-    damages = verify(a.shards)
-    for damage in damages:
-        print(f"longsong: {damage}", file=sys.stderr)
-    return _FAILED if damages else 0
 
 
 def _index(a: argparse.Namespace) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import get_args
 
-from longsong.arguments import command_words, count, duration, local, widths
+from longsong.arguments import command_words, count, duration, local, place, widths
 from longsong.config import Device, ExecutionConfig, Precision
 
 __all__ = ["add_reproduce", "add_status", "reproduce", "status"]
@@ -23,7 +23,7 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--song", type=local, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
     add("--seconds", type=float, metavar="N", help="take the first N seconds of the song")
-    add("--profile", choices=("demo", "full", "smoke"), help="how much to run (default: full with CUDA, else demo)")
+    add("--profile", choices=("demo", "full", "smoke"), help="how much (default: full with CUDA or --ray, else demo)")
     add("--set", choices=("post", "code"), default="post", help="the post's grid, or the 2016 code's configurations")
     add("--widths", type=widths, metavar="W,W", help="hidden units, such as 199,256")
     add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
@@ -35,10 +35,25 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     add("--out", type=local, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG)")
     add("--device", choices=get_args(Device), default="auto", help="where to compute (default: %(default)s)")
     add("--precision", choices=get_args(Precision), default="float32", help="default: %(default)s")
+    add(
+        "--keep-checkpoints",
+        type=count,
+        default=1,
+        metavar="N",
+        help="newest checkpoints that stay of a run while it trains (default: %(default)s)",
+    )
+    add("--ray", metavar="ADDRESS", help="run on a Ray cluster: HOST:PORT of its head, or auto (longsong[ray])")
+    add(
+        "--storage",
+        type=place,
+        metavar="URL",
+        help="where its nodes keep runs, such as s3://… (default: all of them see --out)",
+    )
 
 
 def reproduce(a: argparse.Namespace) -> int:
     """Do the main job."""
+    from longsong.errors import ConfigError
     from longsong.files import require_writable
     from longsong.grid import Choice, parse_shapes
     from longsong.reproduce import default_folder, plan, prepare_song
@@ -46,8 +61,11 @@ def reproduce(a: argparse.Namespace) -> int:
     from longsong.training.device import find_device
 
     execution = ExecutionConfig(device=a.device, precision=a.precision)
-    device = find_device(a.device)
-    profile = a.profile or ("full" if device.type == "cuda" else "demo")
+    if a.storage is not None and a.ray is None:
+        raise ConfigError("--storage is for the nodes of a cluster, and there is none; give --ray too, or leave it out")
+    # Of a cluster the nodes are asked.
+    accelerated = a.ray is not None or find_device(a.device).type == "cuda"
+    profile = a.profile or ("full" if accelerated else "demo")
     chosen = Choice(
         profile,
         reported=a.set,
@@ -62,9 +80,19 @@ def reproduce(a: argparse.Namespace) -> int:
     song = prepare_song(a.song or [], profile, a.seconds, a.shards)
     out = a.out or default_folder(song, given=bool(a.song))
     if a.dry_run:
-        plan(song, chosen, out, side_by_side=a.side_by_side, budget=a.budget)
+        plan(song, chosen, out, side_by_side=a.side_by_side, budget=a.budget, ray=a.ray, storage=a.storage)
         return 0
-    outcome = run_grid(song, chosen, out, side_by_side=a.side_by_side, budget=a.budget, command=command_words(a))
+    outcome = run_grid(
+        song,
+        chosen,
+        out,
+        side_by_side=a.side_by_side,
+        budget=a.budget,
+        ray=a.ray,
+        storage=a.storage,
+        keep_checkpoints=a.keep_checkpoints,
+        command=command_words(a),
+    )
     for run in outcome.failed:
         print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
     left_out = [run for run in outcome.runs if run.state == "left out"]

@@ -91,6 +91,13 @@ def add_train(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, metavar="N", help="CPU threads (default: the cores there are)")
     _add_form(parser)
     add("--memory", type=size, metavar="SIZE", help="to stay below, such as 6GiB (default: 3/4 of what is free)")
+    add(
+        "--keep-checkpoints",
+        type=int,
+        default=1,
+        metavar="N",
+        help="newest checkpoints that stay while it trains (default: %(default)s)",
+    )
     add("--profile", action="store_true", help="say at the end where the time of an update went")
     add_cache(parser)
     add("--out", type=local, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")
@@ -134,7 +141,13 @@ def train(a: argparse.Namespace) -> None:
     config = switch_on(config, a.as_coded)
     try:
         with ranks_of_environment() as ranks:
-            folder = train(config, command=command_words(a), profile=a.profile, ranks=ranks)
+            folder = train(
+                config,
+                command=command_words(a),
+                profile=a.profile,
+                ranks=ranks,
+                keep_checkpoints=a.keep_checkpoints,
+            )
     except RanksError:
         _say_once(config.folder)
         raise

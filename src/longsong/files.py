@@ -1,7 +1,8 @@
 """Files that appear whole or not at all: written beside, synced, renamed; read with their kind checked.
 
 Every JSON file of a run begins with ``"format"`` and ``"version"`` (``docs/formats.md``). A newer version
-is refused by name, never guessed at.
+is refused by name, never guessed at. Those that nothing else vouches for are sealed: they end with the digest of the
+rest, and one of which a digit was altered is refused.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import reprlib
 import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -25,6 +27,7 @@ __all__ = [
     "read_matching",
     "remove_parts",
     "require_writable",
+    "rest_sha256",
     "sha256_of",
     "sync_folder",
     "write_bytes",
@@ -33,6 +36,9 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 20
+_SEAL = "rest_sha256"
+_LARGEST_JSON = 1 << 28
+"""Bytes of a JSON file that are read at most: beyond that it is none that longsong wrote."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -112,7 +118,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def write_json(path: Path, obj: Any) -> None:
+def write_json(path: Path, obj: Any, *, sealed: bool = False) -> None:
     """Write `obj` to `path` as JSON that people can read, whole or not at all.
 
     Keys stay in the order given, so that the same object gives the same bytes.
@@ -123,6 +129,9 @@ def write_json(path: Path, obj: Any) -> None:
         Where to.
     obj : Any
         Anything that JSON holds; numbers have to be finite.
+    sealed : bool
+        Let the object, a mapping, end with ``"rest_sha256"``: the digest of the rest of it. `read_json` refuses the
+        file then where anything in it is not as it was written.
 
     Raises
     ------
@@ -132,6 +141,10 @@ def write_json(path: Path, obj: Any) -> None:
         As `write_bytes`.
     """
     try:
+        if sealed:
+            obj = {key: value for key, value in obj.items() if key != _SEAL}
+            # As it will be read: keys that are numbers here are text there.
+            obj[_SEAL] = rest_sha256(json.loads(json.dumps(obj, allow_nan=False)))
         text = json.dumps(obj, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise RunError(f"{path} cannot be written: {error}; give null where a number is not finite") from error
@@ -176,36 +189,63 @@ def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
     Returns
     -------
     dict
-        What the file holds, ``"format"`` and ``"version"`` included.
+        What the file holds, ``"format"`` and ``"version"`` included, and without the seal of `write_json`.
 
     Raises
     ------
     RunError
-        The file is missing, cannot be read, is cut short or not JSON, is of another kind, or was written
-        by a newer version.
+        The file is missing, cannot be read, is cut short, not JSON or larger than any that is written, is of another
+        kind, was written by a newer version, or is not as it was sealed.
     """
     path = Path(path)
     try:
-        content = path.read_bytes()
+        _require_regular(path)
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_JSON + 1)
     except FileNotFoundError:
         raise RunError(f"there is no {path}; make it again, or check the folder's name") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read ({error.strerror}); check the name and its permissions") from error
+    if len(content) > _LARGEST_JSON:
+        raise RunError(f"{path} has more than {_LARGEST_JSON} bytes, as none that longsong wrote; make it again")
     try:
         found = json.loads(content)
-    except ValueError as error:  # undecodable bytes are a ValueError too
+    except (ValueError, RecursionError) as error:  # undecodable bytes are a ValueError too
         raise RunError(f"{path} is cut short or not JSON ({len(content)} bytes: {error}); make it again") from error
     kind = found.get("format") if isinstance(found, dict) else None
     if not isinstance(found, dict) or kind != format:
-        raise RunError(f"{path} is of format {kind!r}, not {format!r}; check that it is the right file")
+        raise RunError(f"{path} is of format {reprlib.repr(kind)}, not {format!r}; check that it is the right file")
     held = found.get("version")
     if not isinstance(held, int) or isinstance(held, bool) or held < 1:
-        raise RunError(f"{path} has the version {held!r}, which is none; make it again")
+        raise RunError(f"{path} has the version {reprlib.repr(held)}, which is none; make it again")
     if held > version:
         raise RunError(
-            f"{path} was written by a newer version ({format} {held}; this one reads up to {version}); update longsong"
+            f"{path} was written by a newer version ({format} {reprlib.repr(held)}; this one reads up to {version}); "
+            "update longsong"
         )
+    if not _as_sealed(found):
+        raise RunError(f"{path} is altered: it is not what its rest_sha256 is of; make it again")
     return found
+
+
+def _require_regular(path: Path) -> None:
+    """Raise where a path is none of a file: a device has no end, and of a pipe somebody may wait for ever."""
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path} is no file, and cannot be read; check the folder's name, or remove it")
+
+
+def _as_sealed(found: dict[str, Any]) -> bool:
+    """Take the seal off an object, if it has one; says whether the rest is as it was sealed."""
+    kept = found.pop(_SEAL, None)
+    try:
+        return kept is None or kept == rest_sha256(found)
+    except RecursionError:  # nested as no such file is
+        return False
+
+
+def rest_sha256(rest: Mapping[str, Any]) -> str:
+    """Give the digest of a JSON object, whatever the order of its keys: what a file says of the rest of itself."""
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def sha256_of(path: Path) -> str:
@@ -218,6 +258,7 @@ def sha256_of(path: Path) -> str:
     """
     digest = hashlib.sha256()
     try:
+        _require_regular(Path(path))
         with Path(path).open("rb") as file:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)

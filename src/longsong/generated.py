@@ -233,7 +233,7 @@ def _tell(run: Run, wav: Path, generated: Generated) -> None:
 
 
 def _write_record(wav: Path, record: dict[str, Any]) -> None:
-    write_json(wav.with_suffix(".json"), {"format": _FORMAT, "version": _VERSION, **record})
+    write_json(wav.with_suffix(".json"), {"format": _FORMAT, "version": _VERSION, **record}, sealed=True)
 
 
 def _name(run: Run, how: Generating, seed: Seed) -> str:

@@ -48,7 +48,8 @@ def _check(run: Mapping[str, Any]) -> None:
     for name in _TEXTS:
         if not isinstance(run[name], str):
             raise TypeError(f"{name} is {run[name]!r}")
-    if not run["name"] or Path(run["name"]).name != run["name"]:
+    # It is the name of a folder in this one, and of no other place.
+    if run["name"] in ("", "..") or Path(run["name"]).name != run["name"] or "\0" in run["name"]:
         raise ValueError(f"the name {run['name']!r} is a path")
     seconds = run["estimated_seconds"]
     if seconds is not None and not (isinstance(seconds, (int, float)) and 0 <= seconds < 1e12):
@@ -57,4 +58,4 @@ def _check(run: Mapping[str, Any]) -> None:
 
 def write_grid(out: Path, grid: Mapping[str, Any]) -> None:
     """Write the grid of a folder of runs, whole or not at all."""
-    write_json(out / GRID, {"format": _FORMAT, "version": _VERSION, **grid})
+    write_json(out / GRID, {"format": _FORMAT, "version": _VERSION, **grid}, sealed=True)

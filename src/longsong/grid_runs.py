@@ -20,6 +20,7 @@ from longsong.generating import GENERATED_SECONDS
 from longsong.grid import Choice, PlannedRun, plan_grid
 from longsong.grid_file import GRID, read_grid, write_grid
 from longsong.grid_table import Table, format_run
+from longsong.integrity import damages
 from longsong.model import Network
 from longsong.scheduling.calibration import Calibration
 from longsong.scheduling.live import Assignment, Live, Pace
@@ -29,7 +30,6 @@ from longsong.scheduling.scheduler import Scheduler
 from longsong.scheduling.sharing import Sharing, choose_sharing
 from longsong.scheduling.tasks import RunTask
 from longsong.space import require_space
-from longsong.training.checkpoint import has_checkpoint
 from longsong.training.device import DTYPES
 from longsong.training.plan import bytes_on_disk
 from longsong.training.record import LOG, read_record, read_summary
@@ -56,6 +56,8 @@ class GridRuns:
         Where workers come from.
     command : sequence of str
         The words of the command that asks for it.
+    keep_checkpoints : int
+        How many of the newest stay of a run while it trains.
     say : callable
         Takes lines.
 
@@ -73,8 +75,10 @@ class GridRuns:
         pool: Pool,
         *,
         command: Sequence[str] = (),
+        keep_checkpoints: int = 1,
         say: Callable[[str], None] = print,
     ) -> None:
+        self._keep_checkpoints = keep_checkpoints
         self.song_folder, self.chosen, self.out, self.pool = song_folder, chosen, out, pool
         self.command, self._say = list(command), say
         self._opened = streams.Song.open(song_folder)
@@ -154,7 +158,7 @@ class GridRuns:
         if side_by_side is not None:
             return replace(machine, slots=side_by_side)
         if isinstance(self._before.get("sharing"), dict):
-            kept = Sharing.from_json(self._before["sharing"])
+            kept = type(machine).from_json(self._before["sharing"])
             # What a run began with it keeps; on another machine all is measured anew.
             if replace(kept, memory=0, slots=0) == replace(machine, memory=0, slots=0):
                 return kept
@@ -220,7 +224,8 @@ class GridRuns:
             config.training,
         )
         data = replace(config.data, train_samples=streams.train_samples(self.song["samples"]))
-        return same and record.data == data and is_generated(folder, summary["best"]["epoch"])
+        whole = same and record.data == data and is_generated(folder, summary["best"]["epoch"])
+        return whole and not damages(folder)
 
     @property
     def left(self) -> list[PlannedRun]:
@@ -268,7 +273,8 @@ class GridRuns:
     def _bytes_needed(self, run: PlannedRun) -> int:
         parameters = Network(run.model, run.data.frame).size
         sound = 4 * round(GENERATED_SECONDS * int(self.song["sample_rate"]))  # as a wav, and in TensorBoard
-        return bytes_on_disk(parameters, DTYPES[self.chosen.execution.precision].itemsize) + sound
+        itemsize = DTYPES[self.chosen.execution.precision].itemsize
+        return bytes_on_disk(parameters, itemsize, self._keep_checkpoints) + sound
 
     def require_space(self) -> None:
         """Raise SpaceError where the disk is too small for what is left."""
@@ -297,9 +303,11 @@ class GridRuns:
                 self.sharing.slots,
                 on_change=lambda run: self._changed(run, table),
                 on_lost=lambda run, log: self._lost(run, log, table),
+                on_note=table.say,
                 on_round=lambda: self._round(table),
                 budget=budget,
                 covered=self._covered(),
+                alone=self.sharing.sizes()[-1],
             )
             self._write("running")
             try:
@@ -318,14 +326,11 @@ class GridRuns:
 
     def _assignment(self, run: PlannedRun) -> Assignment:
         threads = self.sharing.threads(run.slots)
-        config = run.config(self.song_folder, self.out, self.chosen.execution)
-        # A run that has begun keeps what it began with, and refuses anything else.
-        if not has_checkpoint(self.out / run.name / "checkpoints"):
-            memory = self.sharing.memory_of(run.slots)
-            config = replace(config, execution=replace(config.execution, threads=threads, memory=memory))
+        share = replace(self.chosen.execution, threads=threads, memory=self.sharing.memory_of(run.slots))
+        config = run.config(self.song_folder, self.out, share)
         return Assignment(
             run.name,
-            RunTask(config, tuple(self.command)).to_json(),
+            RunTask(config, tuple(self.command), self._keep_checkpoints).to_json(),
             (run.estimated_seconds or 0.0) - (run.estimated_sound_seconds or 0.0),
             run.estimated_sound_seconds or 0.0,
             run.configuration.epochs * run.updates_per_epoch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from longsong.errors import RunError
 from longsong.fields import DEV, UPDATE, require
 
 __all__ = ["Metrics"]
+
+_LONGEST_LINE = 1 << 16
+"""Bytes; those of an update take about 500."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,18 @@ class Metrics:
         found: dict[str, list[dict[str, Any]]] = {"update": [], "dev": []}
         fields = {"update": UPDATE, "dev": DEV}
         try:
-            with path.open(encoding="utf-8") as file:
-                for number, text in enumerate(file, 1):
+            with path.open("rb") as file:
+                for number, text in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), 1):
+                    if len(text) > _LONGEST_LINE:
+                        raise RunError(f"{path}, line {number} has more than {_LONGEST_LINE} bytes; train again")
                     line = json.loads(text)
                     kind = line.get("kind") if isinstance(line, dict) else None
-                    if kind not in found:
-                        raise RunError(f"{path}, line {number}: {kind!r} is no kind of line; train again")
+                    if not isinstance(kind, str) or kind not in found:
+                        raise RunError(f"{path}, line {number}: {reprlib.repr(kind)} is no kind of line; train again")
                     require(line, fields[kind], f"{path}, line {number}")
                     found[kind].append(line)
         except FileNotFoundError:
             raise RunError(f"there is no {path}; train again") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} is cut short or altered ({error}); train again") from error
         return cls(found["update"], found["dev"])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from longsong.audit.side_by_side import CELLS_FILE
 from longsong.config import Device, ExecutionConfig
 from longsong.errors import LongsongError
 from longsong.experiments.cells import measure_cells
+from longsong.experiments.golden_parity import write_golden_parity
 from longsong.files import os_errors_named
 from longsong.folder_lock import sole_owner
 from longsong.grid import PROFILES, Choice, PlannedRun
@@ -20,7 +21,7 @@ from longsong.grid_runs import GridRuns
 from longsong.grid_table import format_table
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing
-from longsong.scheduling.workers import LocalWorkers
+from longsong.scheduling.workers import LocalWorkers, Workers
 from longsong.training.device import available_threads, find_device
 from longsong.training.plan import choose_memory
 
@@ -103,6 +104,28 @@ def machine_here(execution: ExecutionConfig) -> Sharing:
     return Sharing(socket.gethostname(), kind, cores, choose_memory(execution.memory, device), cores)
 
 
+@contextmanager
+def _machine(
+    song_folder: Path,
+    out: Path,
+    execution: ExecutionConfig,
+    ray: str | None,
+    storage: Path | str | None,
+    say: Callable[[str], None],
+    *,
+    on_start: Callable[[int], None] | None = None,
+    dry_run: bool = False,
+) -> Iterator[tuple[Sharing, Workers]]:
+    """Give what there is to run on, and where its workers come from: this machine, or a Ray cluster."""
+    if ray is None:
+        yield machine_here(execution), LocalWorkers(on_start)
+        return
+    from longsong.scheduling.ray_workers import ray_workers
+
+    with ray_workers(ray, song_folder, out, execution.device, storage=storage, say=say, dry_run=dry_run) as workers:
+        yield workers.machine, workers
+
+
 def plan(
     song_folder: Path,
     chosen: Choice,
@@ -110,18 +133,21 @@ def plan(
     *,
     side_by_side: int | None = None,
     budget: float | None = None,
+    ray: str | None = None,
+    storage: Path | str | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Say what `reproduce` would do, and do nothing.
 
     Parameters
     ----------
-    song_folder, chosen, out, side_by_side, budget, say
+    song_folder, chosen, out, side_by_side, budget, ray, storage, say
         As for `reproduce`.
     """
-    with Pool(LocalWorkers()) as pool:
+    there = _machine(song_folder, out, chosen.execution, ray, storage, say, dry_run=True)
+    with there as (machine, workers), Pool(workers) as pool:
         grid = GridRuns(song_folder, chosen, out, pool, say=say)
-        grid.estimate(machine_here(chosen.execution), side_by_side)
+        grid.estimate(machine, side_by_side)
     if budget is not None:
         grid.leave_out(budget)
     say(format_table(grid.to_json("planned")))
@@ -136,6 +162,9 @@ def reproduce(
     *,
     side_by_side: int | None = None,
     budget: float | None = None,
+    ray: str | None = None,
+    storage: Path | str | None = None,
+    keep_checkpoints: int = 1,
     command: Sequence[str] = (),
     say: Callable[[str], None] = print,
     quiet: bool = False,
@@ -154,6 +183,13 @@ def reproduce(
         How many runs go at once; None for as many as make all of them end sooner.
     budget : float or None
         Seconds that there are for runs: those are chosen that cover most of the grid. What has begun is ended.
+    ray : str or None
+        ``HOST:PORT`` of a Ray cluster to run on, or ``auto`` for the one that this machine belongs to
+        (`longsong.scheduling.ray_workers`); None for this machine alone.
+    storage : Path, str or None
+        A URL or folder in which the nodes of the cluster keep runs; None where they all see `out`.
+    keep_checkpoints : int
+        How many of the newest stay of a run while it trains.
     command : sequence of str
         The words of the command that asks for it.
     say : callable
@@ -164,7 +200,7 @@ def reproduce(
     Raises
     ------
     RunError
-        `out` holds runs of another song.
+        `out` holds runs of another song; there is no such cluster, or a node of it does not see what it needs.
     BusyError
         Another process works on `out`.
     SpaceError
@@ -174,10 +210,14 @@ def reproduce(
     """
     from longsong.audit import audit
 
-    with sole_owner(out) as lock, Pool(LocalWorkers(lock.add_worker)) as pool:
-        grid = GridRuns(song_folder, chosen, out, pool, command=command, say=say)
+    with (
+        sole_owner(out) as lock,
+        _machine(song_folder, out, chosen.execution, ray, storage, say, on_start=lock.add_worker) as (machine, workers),
+        Pool(workers) as pool,
+    ):
+        grid = GridRuns(song_folder, chosen, out, pool, command=command, keep_checkpoints=keep_checkpoints, say=say)
         grid.require_space()
-        grid.estimate(machine_here(chosen.execution), side_by_side)
+        grid.estimate(machine, side_by_side)
         compared = any(run.group == "comparison" for run in grid.left)
         for line in grid.outlook():
             say(line)
@@ -186,6 +226,7 @@ def reproduce(
         if compared or not (out / CELLS_FILE).exists():
             with suppress(LongsongError):  # where there is nothing to compare, the audit says so
                 measure_cells(out, quiet=quiet)
+        write_golden_parity(out, command=command)
         return Outcome(grid.runs, write_audit_and_report(out, audit(out)))
 
 

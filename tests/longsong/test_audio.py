@@ -243,3 +243,30 @@ def test_an_opus_file_that_gives_a_few_samples_less_than_its_last_page_says_is_r
         promised, decoded = file.frames, len(file.read())
     samples = np.concatenate(list(read_blocks(path, 48_000)))
     assert len(samples) == decoded < promised
+
+
+def test_a_rate_that_no_sound_has_is_refused(tmp_path: Path) -> None:
+    """A few kilobytes at 1 Hz would be hours."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(4000, np.int16), 99)
+    with pytest.raises(AudioError, match="99 Hz"):
+        probe(path)
+    soundfile.write(path, np.zeros(400, np.int16), 100)
+    assert len(read_mono(path)) == 64_000
+
+
+def test_many_channels_take_no_more_memory_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.wav"
+    samples = np.random.default_rng(0).integers(-9999, 9999, (3000, 64)).astype(np.int16)
+    soundfile.write(path, samples, 16_000)
+    asked = []
+    real = soundfile.SoundFile.read
+
+    def read(self: soundfile.SoundFile, frames: int = -1, **how: object) -> object:
+        asked.append(frames * self.channels)
+        return real(self, frames, **how)
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", read)
+    found = np.concatenate(list(read_blocks(path, block=6400)))
+    assert max(asked) <= 6400
+    assert np.abs(found - samples.mean(axis=1)).max() <= 1

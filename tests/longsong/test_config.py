@@ -33,6 +33,16 @@ from longsong.errors import ConfigError
         (TrainingConfig, {"lr_decay": -0.5}, r"lr-decay .* -0\.5"),
         (TrainingConfig, {"rmsprop_decay": 1.0}, r"rmsprop-decay .* 1\.0"),
         (TrainingConfig, {"step_clip": float("inf")}, "step-clip .* inf"),
+        (TrainingConfig, {"learning_rate": 1e31}, "learning-rate must be at most 1e.30"),
+        (TrainingConfig, {"learning_rate": 10**400}, r"learning-rate must be a finite number, not 1000+\.\.\.0+$"),
+        (TrainingConfig, {"lr_decay": 1e308}, "lr-decay is 1e.308, which takes the learning rate beyond .* 30 epochs"),
+        (TrainingConfig, {"lr_decay": 1.1, "epochs": 10_000}, r"lr-decay is 1\.1, which .* in 10000 epochs"),
+        (TrainingConfig, {"step_clip": 1e31}, "step-clip must be at most"),
+        (TrainingConfig, {"epochs": 10**400}, r"epochs must be at most 1000000000, not 1000+\.\.\.0+$"),
+        (ModelConfig, {"init_width": 1e300}, "init-width must be at most"),
+        (ModelConfig, {"forget_bias": -1e300}, "forget-bias must be at least"),
+        (ModelConfig, {"named_forget_bias": 1e300}, "named-forget-bias must be at most"),
+        (ModelConfig, {"cell": ["gru"]}, "cell must be one of"),
         (ExecutionConfig, {"device": "tpu"}, "device .* 'tpu'"),
         (ExecutionConfig, {"precision": "float8"}, "precision .* 'float8'"),
         (ExecutionConfig, {"threads": 0}, "threads .* 0"),
@@ -51,6 +61,12 @@ from longsong.errors import ConfigError
 def test_what_cannot_be_is_refused_by_name(kind, values, named):
     with pytest.raises(ConfigError, match=named):
         kind(**values)
+
+
+def test_rates_that_end_within_float32_are_taken():
+    assert TrainingConfig(learning_rate=1e30, lr_decay=1.0).learning_rate == 1e30
+    assert TrainingConfig(lr_decay=2.0, epochs=30).lr_decay == 2.0
+    assert TrainingConfig(lr_decay=0.5, epochs=10**9).epochs == 10**9
 
 
 @pytest.mark.parametrize("section", [DataConfig(40, 50), ModelConfig(), TrainingConfig(), ExecutionConfig()])

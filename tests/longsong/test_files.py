@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,26 @@ def test_any_values_come_back(tmp_path_factory: pytest.TempPathFactory, value: A
 def test_digest(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256_of(tmp_path / "abc").startswith("ba7816bf8f01cfea")
+
+
+@given(st.dictionaries(st.text(), VALUES | st.floats(allow_nan=False, allow_infinity=False), max_size=4))
+def test_what_is_sealed_is_read_and_no_other(tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]) -> None:
+    path = tmp_path_factory.mktemp("sealed") / "a.json"
+    values = {key: value for key, value in values.items() if key not in (*HEAD, "rest_sha256")}
+    write_json(path, HEAD | values, sealed=True)
+    assert read_json(path, "longsong.test", 1) == HEAD | values
+    found = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(dict(reversed(found.items()))), encoding="utf-8")
+    assert read_json(path, "longsong.test", 1) == HEAD | values  # whatever the order and the spaces
+    path.write_text(json.dumps(found | {"more": 1}), encoding="utf-8")
+    with pytest.raises(RunError, match="altered"):
+        read_json(path, "longsong.test", 1)
+
+
+def test_a_seal_is_of_what_will_be_read(tmp_path: Path) -> None:
+    """Keys that are numbers are text in JSON, and sort otherwise; a seal that was read is written anew."""
+    path = tmp_path / "a.json"
+    write_json(path, HEAD | {"by": {10: 1, 9: 2}}, sealed=True)
+    assert read_json(path, "longsong.test", 1)["by"] == {"10": 1, "9": 2}
+    write_json(path, json.loads(path.read_text()) | {"more": 1}, sealed=True)
+    assert read_json(path, "longsong.test", 1)["more"] == 1

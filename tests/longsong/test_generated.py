@@ -22,7 +22,7 @@ from longsong.audio import read_mono, write_wav
 from longsong.cli import main
 from longsong.config import Switch
 from longsong.errors import ConfigError, NotFiniteError
-from longsong.files import sha256_of
+from longsong.files import sha256_of, write_json
 from longsong.generated import generate_each, generate_into
 from longsong.generating import Generating, Sounds
 from longsong.generation import generate_post
@@ -417,7 +417,7 @@ def test_the_level_is_held_about_the_songs_zero(run, tmp_path):
     copy = shutil.copytree(run.folder, tmp_path / "run")
     config = json.loads((copy / "config.json").read_text())
     config["song"]["offset"] = 0.25
-    (copy / "config.json").write_text(json.dumps(config))
+    write_json(copy / "config.json", config, sealed=True)
     shifted, seed = longsong.load_run(copy), run.song_seed()
     guard = hold_level(torch.from_numpy(seed.frames[None]).double(), 0.25)
     seeds = torch.from_numpy(seed.frames[None]).double()

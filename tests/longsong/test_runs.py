@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -192,12 +193,14 @@ def test_what_cannot_be_loaded(run, config, tmp_path, monkeypatch):
         best.write_bytes(content)
     record = run.folder / "config.json"
     text = record.read_text()
+    unsealed = re.sub(r',\s*"rest_sha256": "[0-9a-f]{64}"', "", text)  # as runs of before 2026-11-23 are
     try:
         for damaged, named in (
             (text.replace('"version": 1', '"version": 2'), "newer version"),
             (text[: len(text) // 2], "cut short"),
-            (text.replace('"hidden": 8', '"hidden": "8"'), "hidden"),
-            (text.replace('"cell"', '"sell"'), "cell"),
+            (text.replace('"hidden": 8', '"hidden": 9'), "altered"),
+            (unsealed.replace('"hidden": 8', '"hidden": "8"'), "hidden"),
+            (unsealed.replace('"cell"', '"sell"'), "cell"),
         ):
             record.write_text(damaged)
             with pytest.raises(LongsongError, match=named):

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,17 @@ def samples(make_samples: Callable[..., np.ndarray]) -> np.ndarray:
     return make_samples(1000)
 
 
+@pytest.fixture(scope="session")
+def written(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_samples: Callable[..., np.ndarray],
+    write_shards: Callable[..., Path],
+) -> Path:
+    """Write 1000 samples once; each test that wants them has a copy, which takes no time on the disk."""
+    return write_shards(tmp_path_factory.mktemp("written") / "song", make_samples(1000))
+
+
 @pytest.fixture
-def shards(tmp_path: Path, samples: np.ndarray, write_shards: Callable[..., Path]) -> Path:
+def shards(tmp_path: Path, written: Path) -> Path:
     """Give a folder of 7 shards of 3 blocks of 50 samples each, the last one shorter: 1000 samples."""
-    return write_shards(tmp_path / "song", samples)
+    return shutil.copytree(written, tmp_path / "song")

@@ -36,6 +36,8 @@ def check_whole(path: Path) -> None:
                 trouble = ogg.trouble(file)
             elif magic in riff.MAGIC:
                 trouble = riff.trouble(file, path.stat().st_size)
+            elif magic == riff.WAVE64:
+                trouble = riff.wave64_trouble(file, path.stat().st_size)
             else:
                 trouble = None
     except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import reprlib
 import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,9 +11,22 @@ from typing import Any
 
 from torch import Tensor
 
-from longsong.errors import CheckpointError, RunError
-from longsong.files import os_errors_named, read_json, sync_folder, write_bytes, write_json
+from longsong.errors import CheckpointError
+from longsong.files import os_errors_named, sync_folder, write_bytes
 from longsong.model import Network
+from longsong.training.checkpoint_files import (
+    BEST,
+    OPTIMISER,
+    PARAMETERS,
+    REMEDY,
+    best_file,
+    checkpoint_folders,
+    has_checkpoint,
+    read_state,
+    remove_older,
+    write_best_record,
+    write_state,
+)
 
 __all__ = [
     "Best",
@@ -27,9 +40,6 @@ __all__ = [
     "pack",
     "tensors_to_bytes",
 ]
-
-_FORMAT, _VERSION = "longsong.checkpoint", 1
-_BEST, _PARAMETERS, _OPTIMISER = "best.safetensors", "parameters.safetensors", "optimiser.safetensors"
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,8 @@ class Checkpoint:
         random state: nothing else is drawn after the initial parameters.
     metrics_bytes : int
         Length of ``metrics.jsonl`` at this point.
+    metrics_sha256 : str
+        Of as much of it; empty in checkpoints of before 2026-11-23.
     training_seconds : float
         Spent so far, over all starts.
     starts : int
@@ -86,6 +98,7 @@ class Checkpoint:
     train_stream: dict[str, Any] = field(default_factory=dict)
     dev_stream: dict[str, Any] = field(default_factory=dict)
     metrics_bytes: int = 0
+    metrics_sha256: str = ""
     training_seconds: float = 0.0
     starts: int = 1
     best: Best = field(default_factory=Best)
@@ -125,13 +138,12 @@ def load_parameters(path: Path, network: Network, sha256: str | None = None) -> 
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); train the run again") from error
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
         raise CheckpointError(
-            f"{path} ({len(content)} bytes) is cut short or altered: its sha256 is not the one on record; "
-            f"remove {path.parent} and train again"
+            f"{path} ({len(content)} bytes) is cut short or altered: its sha256 is not the one on record; {REMEDY}"
         )
     try:
         named = load(content)
     except SafetensorError as error:
-        raise CheckpointError(f"{path} ({len(content)} bytes) is cut short or altered: {error}") from error
+        raise CheckpointError(f"{path} ({len(content)} bytes) is cut short or altered: {_short(error)}") from error
     shapes = {name: tuple(tensor.shape) for name, tensor in named.items()}
     if shapes != network.shapes:
         odd = sorted(n for n in shapes.keys() | network.shapes if shapes.get(n) != network.shapes.get(n))
@@ -140,6 +152,11 @@ def load_parameters(path: Path, network: Network, sha256: str | None = None) -> 
             f"{network.shapes.get(odd[0])} here; give the run's own configuration"
         )
     return network.flat(named)
+
+
+def _short(error: Exception) -> str:
+    """Give what an error says, of which a file may have chosen the words, in one line of bounded length."""
+    return reprlib.repr(str(error))
 
 
 @dataclass(frozen=True)
@@ -163,11 +180,17 @@ class Packed:
     contents: dict[str, bytes]
     best: bool
 
-    def write(self, folder: Path) -> str:
-        """Write it into `folder`, as a folder that appears whole, and remove the older ones.
+    def write(self, folder: Path, keep: int = 1) -> str:
+        """Write it into `folder`, as a folder that appears whole, and remove older ones.
 
         Parameters that are the best so far are written as those before that, so that no checkpoint speaks of best
-        parameters that are not there.
+        parameters that are not there; and before them, which they are.
+
+        Parameters
+        ----------
+        folder : Path
+        keep : int
+            How many of the newest checkpoints stay.
 
         Returns
         -------
@@ -181,13 +204,15 @@ class Packed:
         """
         folder.mkdir(parents=True, exist_ok=True)
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in self.contents.items()}
+        best = self.state["best"] | ({"sha256": digests[PARAMETERS]} if self.best else {})
         if self.best:
-            write_bytes(folder / _BEST, self.contents[_PARAMETERS])
-        best = self.state["best"] | ({"sha256": digests[_PARAMETERS]} if self.best else {})
+            write_best_record(folder, best)
+            write_bytes(folder / BEST, self.contents[PARAMETERS])
         state = self.state | {"best": best, "sha256": digests}
         target = folder / f"update-{self.update:08d}"
         if not target.exists():  # else resumed there, and stopped again before the next update
             self._write_folder(target, state)
+        remove_older(folder, keep)
         return str(best["sha256"])
 
     def _write_folder(self, target: Path, state: dict[str, Any]) -> None:
@@ -200,15 +225,11 @@ class Packed:
                 partial.mkdir()
                 for name, content in self.contents.items():
                     write_bytes(partial / name, content)
-                head = {"format": _FORMAT, "version": _VERSION, "state_sha256": _digest(state)}
-                write_json(partial / "state.json", head | state)
+                write_state(partial, state)
                 partial.replace(target)
                 sync_folder(folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        for older in _folders(folder):
-            if older != target:
-                shutil.rmtree(older, ignore_errors=True)
 
 
 def pack(network: Network, checkpoint: Checkpoint, *, best_sha256: str | None = None) -> Packed:
@@ -221,16 +242,11 @@ def pack(network: Network, checkpoint: Checkpoint, *, best_sha256: str | None = 
     best_sha256 : str or None
         The digest of the best parameters; None where those of the checkpoint are the best.
     """
-    vectors = {_PARAMETERS: checkpoint.parameters, _OPTIMISER: checkpoint.mean_square}
+    vectors = {PARAMETERS: checkpoint.parameters, OPTIMISER: checkpoint.mean_square}
     state = {k: v for k, v in vars(checkpoint).items() if k not in ("parameters", "mean_square")}
     state["best"] = asdict(checkpoint.best) | {"sha256": best_sha256 or ""}
     contents = {name: tensors_to_bytes(network, flat) for name, flat in vectors.items()}
     return Packed(checkpoint.update, state, contents, best_sha256 is None)
-
-
-def has_checkpoint(folder: Path) -> bool:
-    """Say whether there is a checkpoint in `folder`."""
-    return bool(_folders(folder))
 
 
 def load_latest(folder: Path, network: Network) -> Checkpoint | None:
@@ -241,45 +257,21 @@ def load_latest(folder: Path, network: Network) -> Checkpoint | None:
     CheckpointError
         It is cut short, altered, of another network, or written by a newer version.
     """
-    folders = _folders(folder)
+    folders = checkpoint_folders(folder)
     if not folders:
         return None
     newest = folders[-1]
+    state = read_state(newest)
+    digests, best = state.pop("sha256"), state.pop("best")
+    parameters, mean_square = (
+        load_parameters(newest / name, network, digests[name]) for name in (PARAMETERS, OPTIMISER)
+    )
     try:
-        state = read_json(newest / "state.json", _FORMAT, _VERSION)
-        kept = state.pop("state_sha256")
-        del state["format"], state["version"]
-        if _digest(state) != kept:
-            raise CheckpointError(f"{newest / 'state.json'} is altered; remove {newest} and train again")
-        digests = state.pop("sha256")
-        best = Best(**state.pop("best"))
-        parameters, mean_square = (
-            load_parameters(newest / name, network, digests[name]) for name in (_PARAMETERS, _OPTIMISER)
-        )
-        return Checkpoint(parameters=parameters, mean_square=mean_square, best=best, **state)
-    except CheckpointError:
-        raise
-    except RunError as error:
-        raise CheckpointError(str(error)) from error
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{newest / 'state.json'} is altered ({error}); remove {newest} and train again"
-        ) from error
-
-
-def best_file(run: Path) -> Path:
-    """Give the path of a run's best parameters."""
-    return run / "checkpoints" / _BEST
+        return Checkpoint(parameters=parameters, mean_square=mean_square, best=Best(**best), **state)
+    except TypeError as error:
+        raise CheckpointError(f"{newest / 'state.json'} is altered ({error}); {REMEDY}") from error
 
 
 def load_best(run: Path, network: Network, sha256: str | None = None) -> Tensor:
     """Read a run's best parameters, shape (size,); raises as `load_parameters`."""
     return load_parameters(best_file(run), network, sha256)
-
-
-def _digest(state: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()
-
-
-def _folders(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("update-*") if path.is_dir())

@@ -16,8 +16,9 @@ class NoMonitors:
     """In the place of `longsong.training.monitors.Monitors`."""
 
     waiting_share = 0.0
+    sha256 = ""
 
-    def __init__(self, run: Path, keep_bytes: int = 0, update: int = 0) -> None:
+    def __init__(self, run: Path, keep_bytes: int = 0, update: int = 0, keep_sha256: str = "") -> None:
         self._bytes = keep_bytes
 
     def update(self, **values: Any) -> None:
@@ -42,7 +43,7 @@ class NoMonitors:
 class NoSaver:
     """In the place of `longsong.training.saver.Saver`."""
 
-    def __init__(self, folder: Path, network: Network, best_sha256: str) -> None:
+    def __init__(self, folder: Path, network: Network, best_sha256: str, keep: int = 1) -> None:
         self._best_sha256 = best_sha256
 
     def save(self, at: Checkpoint, *, best: bool) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from longsong.config import RunConfig
+from longsong.config import RunConfig, whole
 from longsong.errors import ConfigError, NotFiniteError
 from longsong.files import os_errors_named
 from longsong.model import Network
@@ -24,6 +24,7 @@ from longsong.model.profile import section
 from longsong.progress import Progress
 from longsong.space import require_space
 from longsong.training.checkpoint import Best, has_checkpoint
+from longsong.training.checkpoint_files import remove_older
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.evaluation import DevGroups
 from longsong.training.feed import TorchBatches, torch_batches
@@ -61,6 +62,7 @@ def train(
     profile: bool = False,
     on_epoch: Callable[[int], object] | None = None,
     ranks: Ranks = ALONE,
+    keep_checkpoints: int = 1,
 ) -> Path:
     """Train a run, or go on with it where it stopped; nothing is done where it is complete.
 
@@ -82,6 +84,9 @@ def train(
     ranks : Ranks
         The processes that share each mini-batch, all of which call this alike; the first of them writes. How many there
         are may differ from one start of a run to the next.
+    keep_checkpoints : int
+        How many of the newest checkpoints stay while it trains: where one is damaged, the run can go on from the one
+        before. Of a run that is complete the last one stays.
 
     Returns
     -------
@@ -96,6 +101,7 @@ def train(
     KeyboardInterrupt
         Stopped by the user, after a checkpoint.
     """
+    whole("keep-checkpoints", keep_checkpoints)
     run = config.folder
     fetching = _Fetching()
     splits = Splits.open(config.shards, config.data, config.cache, fetching.tell)
@@ -128,7 +134,8 @@ def train(
         # What comes from elsewhere is compared when it arrives.
         if not splits.song.fetches:
             splits.song.verify()
-        require_space(run, bytes_on_disk(network.size, DTYPES[record.execution.precision].itemsize))
+        itemsize = DTYPES[record.execution.precision].itemsize
+        require_space(run, bytes_on_disk(network.size, itemsize, keep_checkpoints))
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
     with only_here(run):
@@ -136,7 +143,9 @@ def train(
             record.write(run)
         ranks.wait()
         seen = UpdateProfile() if profile else None
-        training = _Training(run, record, splits, network, plan, seen, on_epoch, ranks, quiet=quiet, label=label)
+        training = _Training(
+            run, record, splits, network, plan, seen, on_epoch, ranks, quiet=quiet, label=label, keep=keep_checkpoints
+        )
         fetching.progress = training.progress
         try:
             training.complete()
@@ -174,6 +183,7 @@ class _Training:
         *,
         quiet: bool,
         label: str,
+        keep: int = 1,
     ) -> None:
         self.profile, self.on_epoch = profile, on_epoch
         self.run, self.record, self.splits, self.network, self.plan = run, record, splits, network, plan
@@ -207,7 +217,7 @@ class _Training:
             profile,
         )
         writer = Saver if ranks.first else NoSaver
-        self.saver = writer(run / "checkpoints", network, self.at.best.sha256)
+        self.saver = writer(run / "checkpoints", network, self.at.best.sha256, keep)
         self.seconds_before, self.started = self.at.training_seconds, time.monotonic()
         self.saved = time.monotonic()
 
@@ -224,7 +234,7 @@ class _Training:
         at.starts += 1
         monitors = Monitors if self.ranks.first else NoMonitors
         with (
-            monitors(self.run, at.metrics_bytes, at.update) as self.monitors,
+            monitors(self.run, at.metrics_bytes, at.update, at.metrics_sha256) as self.monitors,
             self.progress as progress,
             Interrupts(quiet=not self.ranks.first) as self.interrupted,
         ):
@@ -259,6 +269,7 @@ class _Training:
                 return
             peak = self.peak.bytes() if at.update > self.begun_at else None  # of a start that did something
             summarise(self.run, self.record, self.network, self.splits, at, self.plan.bytes, peak)
+            remove_older(self.run / "checkpoints", 1)  # there is nothing left to go on with
             if self.interrupted.is_set():  # in the last update, or after it
                 raise KeyboardInterrupt(f"{self.run} is complete; stopped there")
 
@@ -358,6 +369,7 @@ class _Training:
         at.train_stream = self.train_stream.state_dict()
         at.dev_stream = {} if self.dev_stream is None else self.dev_stream.state_dict()
         at.metrics_bytes = self.monitors.synced_bytes()
+        at.metrics_sha256 = self.monitors.sha256
         at.training_seconds = self.seconds_before + time.monotonic() - self.started
         self.saver.save(at, best=best)
         self.saved = time.monotonic()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from longsong.errors import CheckpointError
 from longsong.files import os_errors_named
+from longsong.training.checkpoint_files import REMEDY
 from longsong.training.events import EventFile
 from longsong.training.optimiser import StepStatistics
 
@@ -39,14 +40,16 @@ class Monitors:
     keep_bytes, update : int
         Where to go on: what lies behind `keep_bytes` of ``metrics.jsonl``, or behind `update` in
         TensorBoard, was written after the checkpoint and will be written again.
+    keep_sha256 : str
+        The digest of what is kept of ``metrics.jsonl``; empty where nobody knows.
 
     Raises
     ------
     CheckpointError
-        ``metrics.jsonl`` is shorter than `keep_bytes`.
+        ``metrics.jsonl`` is shorter than `keep_bytes`, or altered.
     """
 
-    def __init__(self, run: Path, keep_bytes: int = 0, update: int = 0) -> None:
+    def __init__(self, run: Path, keep_bytes: int = 0, update: int = 0, keep_sha256: str = "") -> None:
         self._path = run / "metrics.jsonl"
         with os_errors_named(self._path):
             self._path.touch()
@@ -54,10 +57,18 @@ class Monitors:
             if there < keep_bytes:
                 raise CheckpointError(
                     f"{self._path} is cut short: it has {there} bytes, and the checkpoint knows of {keep_bytes}; "
-                    f"remove {run} and train again"
+                    f"{REMEDY}"
                 )
+            with self._path.open("rb") as file:
+                kept = file.read(keep_bytes)
+            self._digest = hashlib.sha256(kept)
+            if keep_sha256 not in ("", self._digest.hexdigest()):
+                raise CheckpointError(
+                    f"{self._path} is altered: its first {keep_bytes} bytes are not those of the checkpoint; {REMEDY}"
+                )
+            self._clipped = kept.count(b'"clipped": true')
+            del kept
             os.truncate(self._path, keep_bytes)
-            self._clipped = self._path.read_bytes().count(b'"clipped": true')
             # Steps from here on are those that this start writes itself.
             again = any(run.glob("events.out.tfevents.*"))
             self._file = self._path.open("ab")
@@ -78,6 +89,11 @@ class Monitors:
     def waiting_share(self) -> float:
         """How much of the time of this start's updates so far went by waiting for data, from 0 to 1."""
         return self._waited / self._seconds if self._seconds else 0.0
+
+    @property
+    def sha256(self) -> str:
+        """The digest of ``metrics.jsonl``, as far as it is written."""
+        return self._digest.hexdigest()
 
     def update(
         self,
@@ -180,7 +196,9 @@ class Monitors:
         """Write what is not written yet: a line and an event an update."""
         with os_errors_named(self._path):
             for values in self._lines:
-                self._file.write(json.dumps(values, allow_nan=False, default=indices_digest).encode() + b"\n")
+                line = json.dumps(values, allow_nan=False, default=indices_digest).encode() + b"\n"
+                self._file.write(line)
+                self._digest.update(line)
             self._file.flush()
         self._lines.clear()
         for update, when, values in self._scalars_left:

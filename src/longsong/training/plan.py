@@ -31,12 +31,13 @@ _MANY_MEBIBYTES = 10 << 10
 _MARGIN_MEBIBYTES = 16  # what the process holds differs by some from one start to the next
 
 
-def bytes_on_disk(parameters: int, itemsize: int) -> int:
+def bytes_on_disk(parameters: int, itemsize: int, keep_checkpoints: int = 1) -> int:
     """Give the bytes that a run with that many parameters may take on the disk at once, without its sound.
 
-    Parameters and optimiser, twice while one checkpoint replaces another, the best parameters, and the metrics.
+    Parameters and optimiser of each checkpoint that is kept, and of one that is being written beside them; the best
+    parameters, and the metrics.
     """
-    return 5 * parameters * itemsize + _BYTES_OF_METRICS
+    return (2 * keep_checkpoints + 3) * parameters * itemsize + _BYTES_OF_METRICS
 
 
 def choose_memory(asked: int | None, device: torch.device) -> int:

@@ -14,12 +14,13 @@ from longsong.errors import CheckpointError, ConfigError, RunError
 from longsong.files import is_part
 from longsong.model import Network
 from longsong.training.checkpoint import Checkpoint, has_checkpoint, load_best, load_latest
+from longsong.training.checkpoint_files import checkpoint_folders, read_best_record, read_state
 from longsong.training.device import available_threads, device_name, find_device
 from longsong.training.footprint import Work
 from longsong.training.forms import choose_elementwise, require_form
 from longsong.training.plan import choose_memory, make_plan
 from longsong.training.ranks import ALONE, Ranks
-from longsong.training.record import LOG, RunRecord, read_record
+from longsong.training.record import LOG, RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
 from longsong.units import human_bytes
 from longsong.version import __version__, source_commit
@@ -157,7 +158,18 @@ def initial_parameters(record: RunRecord, network: Network) -> Tensor:
             f"with frames of {other.data.frame}; its parameters fit no other shape, give the same --cell, --hidden, "
             "--layers and --frame"
         )
-    return load_best(Path(source), network)
+    return load_best(Path(source), network, _best_sha256(Path(source)))
+
+
+def _best_sha256(run: Path) -> str | None:
+    """Give the digest of a run's best parameters, whether it is complete or not; None where nothing says it."""
+    summary, record = read_summary(run), read_best_record(run / "checkpoints")
+    if summary is not None:
+        return str(summary["best"]["sha256"])
+    if record is not None:
+        return str(record["sha256"])
+    folders = checkpoint_folders(run / "checkpoints")
+    return str(read_state(folders[-1])["best"]["sha256"]) if folders else None
 
 
 def starting_point(run: Path, record: RunRecord, splits: Splits, network: Network) -> Checkpoint:

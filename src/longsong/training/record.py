@@ -67,6 +67,7 @@ class RunRecord:
                 "execution": self.execution.to_json() | dict(self.machine),
                 "made_by": dict(self.made_by),
             },
+            sealed=True,
         )
 
     def refuse_another(self, asked: RunRecord, run: Path) -> None:
@@ -119,7 +120,7 @@ def read_record(run: Path) -> RunRecord:
 
 def write_summary(run: Path, summary: Mapping[str, Any]) -> None:
     """Write ``summary.json``, by which a run's training is known to be complete."""
-    write_json(run / "summary.json", {"format": _SUMMARY, "version": _VERSION, **summary})
+    write_json(run / "summary.json", {"format": _SUMMARY, "version": _VERSION, **summary}, sealed=True)
 
 
 def read_summary(run: Path) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from longsong.errors import BusyError
 from longsong.files import os_errors_named, remove_parts
 from streams.file_locks import try_lock
 
-__all__ = ["only_here"]
+__all__ = ["is_busy", "only_here"]
 
 
 @contextmanager
@@ -38,5 +38,19 @@ def only_here(run: Path) -> Iterator[None]:
         for place in (run, run / "checkpoints"):
             remove_parts(place)
         yield
+    finally:
+        os.close(folder)
+
+
+def is_busy(run: Path) -> bool:
+    """Say whether a process trains a run now; never, where a file system has no locks."""
+    try:
+        folder = os.open(run, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not try_lock(folder, exclusive=False)
+    except OSError:
+        return False
     finally:
         os.close(folder)

@@ -22,10 +22,12 @@ class Saver:
     network : Network
     best_sha256 : str
         Of the best parameters so far; empty where there are none.
+    keep : int
+        How many of the newest checkpoints stay.
     """
 
-    def __init__(self, folder: Path, network: Network, best_sha256: str) -> None:
-        self._folder, self._network, self._best_sha256 = folder, network, best_sha256
+    def __init__(self, folder: Path, network: Network, best_sha256: str, keep: int = 1) -> None:
+        self._folder, self._network, self._best_sha256, self._keep = folder, network, best_sha256, keep
         self._writing: Future[str] | None = None
 
     def save(self, at: Checkpoint, *, best: bool) -> None:
@@ -45,7 +47,7 @@ class Saver:
         """
         known = self.wait()
         packed = pack(self._network, at, best_sha256=None if best else known)
-        self._writing = in_background(lambda: packed.write(self._folder))
+        self._writing = in_background(lambda: packed.write(self._folder, self._keep))
 
     def check(self) -> None:
         """Raise if a checkpoint could not be written, and that is known by now."""

@@ -12,6 +12,7 @@ from longsong.metrics import Metrics
 from longsong.model import Network
 from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Checkpoint
+from longsong.training.checkpoint_files import REMEDY
 from longsong.training.hyperparameters import log_hyperparameters
 from longsong.training.record import RunRecord, write_summary
 from longsong.training.splits import Splits
@@ -54,10 +55,7 @@ def summarise(
     seconds = [update["seconds"] for update in updates]
     samples = sum(update["examples"] for update in updates) * record.data.frame * record.data.seq
     if sha256_of(checkpoints.best_file(run)) != at.best.sha256:
-        raise CheckpointError(
-            f"{checkpoints.best_file(run)} is altered: its sha256 is not the one on record; remove {run} "
-            "and train again"
-        )
+        raise CheckpointError(f"{checkpoints.best_file(run)} is altered: its sha256 is not the one on record; {REMEDY}")
     newest = run / "checkpoints" / f"update-{at.update:08d}" / "parameters.safetensors"
     summary = {
         "epochs": at.epoch,

@@ -11,6 +11,7 @@ from longsong.config import ModelConfig
 from longsong.errors import CheckpointError, SpaceError
 from longsong.model import Network
 from longsong.training import checkpoint as checkpoints
+from longsong.training import checkpoint_files
 from longsong.training.checkpoint import Best, Checkpoint
 
 NETWORK = Network(ModelConfig(hidden=3), 4)
@@ -56,10 +57,10 @@ def test_what_is_saved_is_loaded_bit_for_bit_and_only_the_newest_is_kept(tmp_pat
 def test_a_disk_that_fills_up_leaves_the_older_checkpoint(tmp_path, monkeypatch):
     save(tmp_path, at_update(1))
 
-    def full(path: Path, obj: object) -> None:
+    def full(path: Path, obj: object, *, sealed: bool = False) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints, "write_json", full)
+    monkeypatch.setattr(checkpoint_files, "write_json", full)
     with pytest.raises(SpaceError, match="update-00000002"):
         save(tmp_path, at_update(2))
     assert [path.name for path in tmp_path.iterdir()] == ["update-00000001"]

@@ -41,6 +41,12 @@ def song(tmp_path_factory) -> Path:
     return write_shards(tmp_path_factory.mktemp("song") / "tune", tune(1_120_000))
 
 
+@pytest.fixture(scope="module")
+def short_song(tmp_path_factory) -> Path:
+    """Few updates and few groups of the dev split where frames are of one sample."""
+    return write_shards(tmp_path_factory.mktemp("short") / "tune", tune(240_000))
+
+
 def estimated_and_measured(song: Path, run: Path, **settings) -> tuple[int, int, str]:
     """Train in a process of its own; give what it said before the first update, and its peak of resident memory."""
     path = json.dumps([str(Path("src").resolve()), str(Path().resolve())])
@@ -69,23 +75,31 @@ def test_the_estimate_is_what_is_measured(song, tmp_path, settings, pieces):
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("of", "settings"),
     [
         # An update in the smallest pieces, where all that is around it must be as small.
-        {
-            "data": {"frame": 100, "seq": 20, "train_samples": 390_000},
-            "model": {"hidden": 1200},
-            "execution": {"memory": 780 << 20},
-        },
-        # Mini-batches of so many short examples that the dev split's, several at once, are more than an update.
-        {
-            "data": {"frame": 1, "seq": 2, "batch": 4096, "train_samples": 100_000},
-            "model": {"hidden": 300},
-            "execution": {"memory": 380 << 20},
-        },
+        (
+            "song",
+            {
+                "data": {"frame": 100, "seq": 20, "train_samples": 390_000},
+                "model": {"hidden": 1200},
+                "execution": {"memory": 780 << 20},
+            },
+        ),
+        # Mini-batches of so many short examples that the dev split's, several at once, are more than an update: three
+        # updates, and three groups of eight dev mini-batches.
+        (
+            "short_song",
+            {
+                "data": {"frame": 1, "seq": 2, "batch": 4096, "train_samples": 24_576},
+                "model": {"hidden": 300},
+                "execution": {"memory": 375 << 20},
+            },
+        ),
     ],
 )
-def test_a_memory_that_just_suffices_is_kept(song, tmp_path, settings):
+def test_a_memory_that_just_suffices_is_kept(request, tmp_path, of, settings):
+    song = request.getfixturevalue(of)
     estimate, measured, _ = estimated_and_measured(song, tmp_path / "run", **settings)
     assert measured <= settings["execution"]["memory"]
     assert estimate == pytest.approx(measured, rel=0.25)

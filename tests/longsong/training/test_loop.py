@@ -93,8 +93,8 @@ def test_a_complete_run_is_left_as_it_is(whole, shards):
     "changes",
     [
         {"training": TrainingConfig(epochs=4, learning_rate=1e30, step_clip=1e30)},
-        {"training": TrainingConfig(epochs=4, learning_rate=1e38)},
-        {"training": TrainingConfig(epochs=4, lr_decay=1e300)},
+        {"training": TrainingConfig(epochs=4, learning_rate=1e30)},
+        {"training": TrainingConfig(epochs=4, lr_decay=1e8)},
         {"model": ModelConfig(hidden=8, init_width=1e30)},
     ],
 )

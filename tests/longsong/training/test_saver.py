@@ -23,13 +23,13 @@ def checkpoint(update: int) -> Checkpoint:
 
 def test_what_changes_while_it_is_written_is_not_in_it(tmp_path, monkeypatch):
     go_on = threading.Event()
-    write_json = checkpoints.write_json
+    write_state = checkpoints.write_state
 
-    def slow(path, obj):
+    def slow(path, state):
         assert go_on.wait(10)
-        write_json(path, obj)
+        write_state(path, state)
 
-    monkeypatch.setattr(checkpoints, "write_json", slow)
+    monkeypatch.setattr(checkpoints, "write_state", slow)
     saver, at = Saver(tmp_path, NETWORK, ""), checkpoint(1)
     saver.save(at, best=False)
     saver.check()  # nothing is known yet
@@ -53,7 +53,7 @@ def test_they_come_in_order_and_know_the_digest_of_the_best(tmp_path):
         at.best = Best(update, 0.5)
         saver.save(at, best=best)
     digest = saver.wait()
-    assert [path.name for path in sorted(folder.iterdir())] == ["best.safetensors", "update-00000005"]
+    assert [path.name for path in sorted(folder.iterdir())] == ["best.json", "best.safetensors", "update-00000005"]
     assert checkpoints.load_latest(folder, NETWORK).best == Best(5, 0.5, digest)
     assert torch.equal(checkpoints.load_best(tmp_path, NETWORK, digest), checkpoint(4).parameters)
     # Another start knows it from the checkpoint.

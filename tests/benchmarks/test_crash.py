@@ -1,0 +1,59 @@
+"""A small grid that is disturbed ends as one that nobody disturbed; and the comparison would notice if it did not."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from benchmarks import crash
+from benchmarks.faults import small_disk
+
+# Of each kind one; where there is no small disk, or no permission to take away, those are left out.
+NAMES = ["worker killed", "folder closed", "scheduler stopped, then killed", "disk full", "Ctrl-C", "file cut short"]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("crash")
+
+
+@pytest.fixture(scope="module")
+def grid(work) -> crash.Grid:
+    return crash.Grid(work / "shards")
+
+
+@pytest.fixture(scope="module")
+def due(work, grid) -> dict:
+    return crash.undisturbed(grid, work / "undisturbed", work / "undisturbed.log")
+
+
+def test_nothing_is_lost_whatever_happens(work, grid, due):
+    with small_disk(work / "disk", 512 << 20) as disk:
+        names = [name for name in NAMES if name in crash.possible_faults(disk)]
+        assert len(names) >= 4
+        log = work / "disturbed.log"
+        told = crash.disturbed(grid, work / "disk/runs", disk, log, due, random.Random(1), names)
+    assert told.lost == [], log.read_text()[-10_000:]
+    assert told.faults.total() == len(names)
+    assert told.starts >= 3  # one was killed, one interrupted, and the last was in peace
+
+
+def test_what_was_lost_would_be_noticed(work, due):
+    runs = work / "undisturbed"
+    assert crash.outcome(runs) == due
+    assert crash._damages(runs) == []
+    sound = runs / "1000x50-gru-16-s1/generated.wav"
+    whole = sound.read_bytes()
+    sound.write_bytes(whole[:-2] + b"\1\1")
+    (lost,) = crash._differences(due, crash.outcome(runs))
+    assert lost.startswith("1000x50-gru-16-s1: generated.wav is ")
+    assert any("generated.wav" in line for line in crash._damages(runs))
+    sound.write_bytes(whole)
+    grid_file = runs / "grid.json"
+    text = grid_file.read_text()
+    grid_file.write_text(json.dumps({"runs": [{"name": name, "state": "failed"} for name in due if name != "audit"]}))
+    assert len(crash._differences(due, crash.outcome(runs))) == len(due) - 1
+    grid_file.write_text(text)

@@ -1,0 +1,125 @@
+"""`longsong verify RUNS`: all of a folder, with progress, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from damage import cut, flip, remove
+from PIL import Image
+from training_runs import train
+
+from longsong.cli import main
+from longsong.files import write_json
+from longsong.integrity.folder import find_runs, verify_runs
+from longsong.training.run_lock import only_here
+
+
+@pytest.fixture
+def runs(complete_run, stopped_run, tmp_path):
+    """A folder as it may come to be: a grid, a run of another experiment deeper in it, pictures, what was killed."""
+    folder = tmp_path / "grid"
+    shutil.copytree(complete_run, folder / "one")
+    shutil.copytree(stopped_run, folder / "two")
+    shutil.copytree(complete_run, folder / "as-coded/20x5/described-s1")
+    grid = {"song": {"name": "tune", "digest": "0" * 64}, "runs": []}
+    write_json(folder / "grid.json", {"format": "longsong.grid", "version": 1, **grid}, sealed=True)
+    (folder / "report").mkdir()
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "report/a.png")
+    (folder / "report/index.html").write_text("<!doctype html>")
+    (folder / "one/generated-carry.77.partial.wav").write_bytes(b"half of it")
+    (folder / "two/.summary.json.77-0.part").write_bytes(b"{")
+    (folder / "notes.json").write_text('{"mine": 1}')
+    return folder
+
+
+def test_a_whole_folder_is_whole(runs, capsys):
+    assert main(["verify", str(runs)]) == 0
+    said = capsys.readouterr().err
+    assert "of 3 runs," in said
+    assert "all as they were written" in said
+    found = verify_runs(runs, quiet=True)
+    assert [folder.relative_to(runs).as_posix() for folder in find_runs(runs)] == [
+        "as-coded/20x5/described-s1", "one", "two",
+    ]  # fmt: skip
+    looked = [path for path in runs.rglob("*") if path.is_file() and ".part" not in path.name]
+    assert (found.runs, found.files) == (3, len(looked))
+    assert found.bytes == sum(path.stat().st_size for path in looked)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("one/metrics.jsonl", flip),
+        ("two/config.json", cut),
+        ("as-coded/20x5/described-s1/generated-0.5s.wav", remove),
+        ("one/events.out.tfevents.*", flip),
+        ("grid.json", flip),
+        ("report/a.png", cut),
+        ("notes.json", cut),
+    ],
+)
+def test_what_is_damaged_is_named_put_aside_and_whole_after_that(runs, capsys, name, damage):
+    path = sorted(runs.glob(name))[0]
+    damage(path)
+    assert main(["verify", str(runs)]) == 1
+    said = capsys.readouterr().err
+    assert str(path) in said
+    assert "--set-aside" in said
+    if damage is not remove:
+        assert path.exists()  # to look is not to touch
+    assert main(["verify", str(runs), "--set-aside"]) == 1
+    assert "damaged" in capsys.readouterr().out
+    assert main(["verify", str(runs)]) == 0
+    assert not path.exists()
+    assert (
+        damage is remove or len([*runs.rglob(f"damaged/*/{path.name}"), *runs.rglob(f"damaged/*/*/{path.name}")]) == 1
+    )
+
+
+def test_a_sealed_file_of_the_grid_is_held_to_its_seal(runs):
+    found = json.loads((runs / "grid.json").read_text())
+    found["song"]["digest"] = "1" * 64
+    (runs / "grid.json").write_text(json.dumps(found))
+    assert "rest_sha256" in str(verify_runs(runs, quiet=True).damages[runs][0])
+
+
+def test_a_run_that_is_being_trained_is_left_alone(runs, capsys):
+    flip(runs / "one/metrics.jsonl")
+    with only_here(runs / "one"):
+        found = verify_runs(runs)
+    assert (found.damages, found.busy, found.runs) == ({}, (runs / "one",), 2)
+    assert "is being trained" in capsys.readouterr().err
+
+
+def test_one_run_and_shards_are_looked_at_too(runs, shards, capsys):
+    assert main(["verify", str(runs / "one")]) == 0
+    assert "of 1 run," in capsys.readouterr().err
+    assert main(["verify", str(shards)]) == 0
+    assert "shards are whole" in capsys.readouterr().err
+
+
+def test_bad_input_is_told_from_damage(tmp_path, shards, capsys):
+    for words, said in (
+        ([str(tmp_path / "none")], "no such folder"),
+        ([str(tmp_path)], "no index.json"),
+        ([str(shards), "--set-aside"], "for folders of runs"),
+    ):
+        assert main(["verify", *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_links_are_not_followed(runs, tmp_path):
+    (runs / "around").symlink_to(runs)
+    (runs / "one" / "outside.json").symlink_to(tmp_path)
+    assert verify_runs(runs, quiet=True).damages == {}
+    assert len(list(find_runs(runs))) == 3
+
+
+def test_what_was_put_aside_is_made_again_by_training(runs, shards):
+    flip(runs / "two/checkpoints/update-00000006/parameters.safetensors")
+    assert main(["verify", str(runs), "--set-aside"]) == 1
+    train(shards, runs / "two")
+    assert main(["verify", str(runs)]) == 0
