@@ -1,43 +1,27 @@
-"""How long a configuration takes on a song that one does not have: on this machine, on several, or on an accelerator.
-
-The costs of a step are measured where they can be (`longsong.estimate.measure_costs`); else they follow from the
-operations, and it is said so.
-"""
+"""How long a configuration takes on a song that one does not have, from what its steps cost (`longsong.cost_steps`)."""
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from longsong.config import DataConfig, ExecutionConfig, ModelConfig
+from longsong.config import DataConfig
 from longsong.cost_model import Workload
-from longsong.estimate import Costs, Speed, measure_costs
+from longsong.estimate import Costs, Speed
 from longsong.generating import GENERATED_SECONDS
-from longsong.model import Network
-from longsong.model.fused import FusedGradient
 from longsong.scheduling.order import Job, makespan
-from longsong.training.floor import products_of_update
 from longsong.training.plan import Plan
 from longsong.training.splits import Splits
 from streams import ShardWriter
 
 __all__ = [
-    "Accelerator",
-    "Measured",
     "RunTime",
     "all_reduce_seconds",
-    "extended",
-    "launches_of_step",
-    "measure",
     "measure_reading",
     "ranks_of",
     "run_time",
@@ -45,165 +29,8 @@ __all__ = [
     "whole_grid",
 ]
 
-_QUICK = 256
-"""Hidden units whose costs are measured in seconds on any machine: the larger width of the post."""
-
-_MIDDLE = 1000
-"""Samples of the frame that an extension is judged at: of most configurations of the 2016 code."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Costs of a network, and at which widths they were measured.
-
-    Attributes
-    ----------
-    costs : Costs
-    hidden : tuple of int
-        Widths that were measured; the last is the one that `costs` are extended from, or that of the network itself.
-    error : float or None
-        What extending the narrowest measurement to the widest would have given of an update of 128 rows, over what was
-        measured there; None where there is but one.
-    """
-
-    costs: Costs
-    hidden: tuple[int, ...]
-    error: float | None = None
-
-
-def measure(
-    model: ModelConfig,
-    execution: ExecutionConfig,
-    seconds: float,
-    measuring: Callable[[ModelConfig, ExecutionConfig], Costs] = measure_costs,
-) -> Measured:
-    """Measure the costs of a network here; of one that would take too long, those of narrower ones, and extend them.
-
-    Parameters
-    ----------
-    model : ModelConfig
-    execution : ExecutionConfig
-        With the device and the precision.
-    seconds : float
-        That the widest measurement may take, as far as the narrowest tells; the narrowest is made in any case.
-    measuring : callable
-        What measures a network.
-    """
-    narrow = replace(model, hidden=min(model.hidden, _QUICK))
-    begun = time.perf_counter()
-    costs = measuring(narrow, execution)
-    took = time.perf_counter() - begun
-    if narrow == model:
-        return Measured(costs, (model.hidden,))
-    # By the operations of the recurrence: what else there is grows more slowly.
-    affordable = narrow.hidden * math.sqrt(seconds / max(took, 1e-9))
-    widest = model.hidden
-    while widest > affordable and widest > narrow.hidden:
-        widest //= 2
-    if widest <= narrow.hidden:
-        return Measured(extended(costs, narrow, model), (narrow.hidden,))
-    wide = replace(model, hidden=widest)
-    found = measuring(wide, execution)
-    rows, frame = DataConfig(_MIDDLE, 1).batch, _MIDDLE
-    error = extended(costs, narrow, wide).training(rows, frame) / found.training(rows, frame)
-    return Measured(extended(found, wide, model), (narrow.hidden, widest), error)
-
-
-def extended(costs: Costs, measured: ModelConfig, model: ModelConfig) -> Costs:
-    """Extend the costs of one width to another: each in proportion to the operations that it stands for.
-
-    What a step takes for each of its rows, and beside them, grows as the products of the recurrence (the weights are
-    read, and the optimiser steps, once for all rows); what it takes for each sample of a frame as those of the input
-    and output layers.
-
-    Parameters
-    ----------
-    costs : Costs
-        Of the network `measured`.
-    measured, model : ModelConfig
-        Two networks that differ in their width.
-    """
-    before, after = _operations_of_row(measured), _operations_of_row(model)
-    of_row, of_sample = after[0] / before[0], after[1] / before[1]
-    kinds = costs.to_json().items()
-    scaled = {
-        kind: {"fixed": c["fixed"] * of_row, "row": c["row"] * of_row, "sample": c["sample"] * of_sample}
-        for kind, c in kinds
-    }
-    return Costs.mean([scaled])
-
-
-@dataclass(frozen=True)
-class Accelerator:
-    """A device that is not here, as its data sheet has it.
-
-    Attributes
-    ----------
-    peak : float
-        Floating-point operations a second, in the precision of the run.
-    efficiency : float
-        Which share of them its products reach.
-    launch_seconds : float
-        From one kernel to the next, however small.
-    """
-
-    peak: float
-    efficiency: float
-    launch_seconds: float
-
-    def costs(self, model: ModelConfig) -> Costs:
-        """Give the costs of a step: its operations at that speed, and the launches of its kernels.
-
-        Kernels are those of the plain element-wise work, one for each operation of torch (`launches_of_step`). That
-        launches and computing do not overlap is pessimistic, by a factor of 2 at most.
-        """
-        training, prediction = launches_of_step(model)
-        speed = self.peak * self.efficiency
-        update, forward = _operations_of_row(model), _operations_of_row(model, forward=True)
-
-        def cost(launches: int, operations: tuple[float, float]) -> dict[str, float]:
-            row, sample = operations
-            return {"fixed": launches * self.launch_seconds, "row": row / speed, "sample": sample / speed}
-
-        of_prediction = cost(prediction, forward)
-        kinds = {"training": cost(training, update), "prediction": of_prediction, "generation": of_prediction}
-        return Costs.mean([kinds])
-
-
-def launches_of_step(model: ModelConfig) -> tuple[int, int]:
-    """Count the operations of torch that one more step of a sequence adds to an update, and to a prediction.
-
-    They are counted, not derived: an update of a tiny network of the same cell and layers is made twice, with one step
-    more the second time. What only looks at memory in another way is no more with one step more.
-    """
-    network = Network(replace(model, hidden=2), 2)
-    parameters, gradient = network.initial_parameters(0), FusedGradient(network)
-
-    def count(steps: int, work: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], object]) -> int:
-        x = torch.zeros(1, steps, 2, dtype=parameters.dtype)
-        work(parameters, x, x)  # the first time buffers are new
-        counted = _Counted()  # type: ignore[no-untyped-call]
-        with counted:
-            work(parameters, x, x)
-        return counted.calls
-
-    few, more = 3, 4
-    training, prediction = (
-        count(more, work) - count(few, work) for work in (gradient.cost_and_gradient, gradient.cost)
-    )
-    return training, prediction
-
-
-class _Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts what torch is asked to do."""
-
-    calls = 0
-
-    def __torch_dispatch__(
-        self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        self.calls += 1
-        return func(*args, **(kwargs or {}))
+_ANY = 1000
+"""Of the song that is read: neither its rate nor the frame changes how long that takes."""
 
 
 def all_reduce_seconds(parameters: int, itemsize: int, ranks: int, bandwidth: float) -> float:
@@ -305,21 +132,10 @@ def measure_reading(samples: int = 1 << 23) -> float:
     noise = np.random.default_rng(1).integers(-20_000, 20_000, samples, dtype=np.int16)
     with tempfile.TemporaryDirectory(prefix="longsong-plan-") as folder:
         shards = Path(folder) / "noise"
-        with ShardWriter(shards, sample_rate=_MIDDLE, source=[], made_by={}) as writer:
+        with ShardWriter(shards, sample_rate=_ANY, source=[], made_by={}) as writer:
             writer.write(noise)
-        splits = Splits.open(shards, DataConfig(_MIDDLE, 1))
+        splits = Splits.open(shards, DataConfig(_ANY, 1))
         begun = time.perf_counter()
         splits.song.verify()
         splits.baselines()
         return (time.perf_counter() - begun) / samples
-
-
-def _operations_of_row(model: ModelConfig, *, forward: bool = False) -> tuple[float, float]:
-    """Give the operations of one row of one step: of the recurrence, and of in- and output for a sample of a frame."""
-    products = [
-        product
-        for product in products_of_update(Network(model, 1), steps=1, rows=1)
-        if not forward or product.role == "forward"
-    ]
-    recurrence = sum(product.flops for product in products if product.kind == "recurrence")
-    return float(recurrence), float(sum(product.flops for product in products) - recurrence)

@@ -28,6 +28,7 @@ __all__ = [
     "remove_parts",
     "require_writable",
     "rest_sha256",
+    "says_format",
     "sha256_of",
     "sync_folder",
     "write_bytes",
@@ -172,6 +173,17 @@ def read_matching(
         return record if beside is None or record.get("sha256") == sha256_of(beside) else None
     except RunError:
         return None
+
+
+def says_format(path: Path, format: str, version: int) -> bool:
+    """Say whether a JSON file calls itself one of a kind, in a version that is known, be it as it was sealed or not."""
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(_LARGEST_JSON))
+    except (OSError, ValueError, RecursionError):
+        return False
+    held = found.get("version") if isinstance(found, dict) and found.get("format") == format else None
+    return isinstance(held, int) and 1 <= held <= version
 
 
 def read_json(path: Path, format: str, version: int) -> dict[str, Any]:

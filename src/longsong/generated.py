@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longsong.errors import ConfigError, RunError, SpaceError
-from longsong.files import read_json, read_matching, require_writable, sha256_of, write_json
+from longsong.files import read_matching, require_writable, says_format, sha256_of, write_json
 from longsong.generating import GENERATED_SECONDS, Generating, Seed, Sounds
 from longsong.generation import Level
 from longsong.heard import Heard
@@ -259,7 +259,8 @@ def _refuse_others(wav: Path, run: Path) -> None:
     record = wav.with_suffix(".json")
     try:
         if record.exists():
-            read_json(record, _FORMAT, _VERSION)
+            if not says_format(record, _FORMAT, _VERSION):  # one of ours that was altered since is made anew
+                raise RunError(f"{record} is none that was generated")
         elif not wav.exists() or wav.resolve().parent == run.resolve():  # of a run's folder all is ours
             return
         else:

@@ -238,9 +238,8 @@ class _Listening:
         record = read_generated(wav, wanted)
         if record is None:
             label = f"{_name(run)} ({self.count}): {way.title}"
-            # Of a process that was killed between the two, or altered since: in this folder all is the page's own.
-            for path in (wav, wav.with_suffix(".json")):
-                path.unlink(missing_ok=True)
+            if not wav.with_suffix(".json").exists():
+                wav.unlink(missing_ok=True)  # without its record: of a process that was killed between the two
             try:
                 record = generate_into(run, wav, seed=seed, how=how, quiet=self.quiet, label=label)[1].record
             except NotFiniteError as error:

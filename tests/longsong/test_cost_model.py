@@ -13,16 +13,13 @@ from small_song import tune
 from torch.utils.flop_counter import FlopCounterMode
 
 import streams
-from longsong import cost_time
+from longsong import cost_steps
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig
 from longsong.cost_model import BYTES_AN_UPDATE, SongSize, breaking_points, order_bytes, plan_memory, workload
+from longsong.cost_steps import Accelerator, extended, launches_of_step, measure
 from longsong.cost_time import (
-    Accelerator,
     RunTime,
     all_reduce_seconds,
-    extended,
-    launches_of_step,
-    measure,
     measure_reading,
     ranks_of,
     run_time,
@@ -200,12 +197,11 @@ def test_costs_are_extended_by_operations():
 
 def test_networks_that_take_long_are_measured_narrower(monkeypatch):
     now, made = [0.0], []
-    monkeypatch.setattr(cost_time.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(cost_steps.time, "perf_counter", lambda: now[0])
 
     def measuring(model, execution):
         made.append(model.hidden)
         now[0] += (model.hidden / 256) ** 2
-        # Twice the speed where it is wider, beside the operations.
         return extended(COSTS, ModelConfig(hidden=256), replace(model, hidden=model.hidden))
 
     def measured(hidden: int, seconds: float):
@@ -215,14 +211,14 @@ def test_networks_that_take_long_are_measured_narrower(monkeypatch):
     found = measured(199, 0.0)
     assert (found.hidden, made, found.error) == ((199,), [199], None)
     found = measured(2048, 20.0)  # 1024 takes 16 seconds, and 2048 would take 64
-    assert (found.hidden, made) == ((256, 1024), [256, 1024])
+    assert (found.hidden, made) == ((256, 1024), [8, 256, 1024])
     assert found.error == pytest.approx(1.0)
     expected = extended(COSTS, ModelConfig(hidden=256), ModelConfig(hidden=2048))
     assert found.costs.training(128, 1000) == pytest.approx(expected.training(128, 1000))
     found = measured(2048, 100.0)
     assert found.hidden == (256, 2048)
     found = measured(4096, 0.0)
-    assert (found.hidden, made, found.error) == ((256,), [256], None)
+    assert (found.hidden, made, found.error) == ((256,), [8, 256], None)
 
 
 @pytest.mark.parametrize("cell", CELLS)

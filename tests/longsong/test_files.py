@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from longsong.errors import RunError, SpaceError
-from longsong.files import read_json, sha256_of, write_bytes, write_json, write_text
+from longsong.files import read_json, says_format, sha256_of, write_bytes, write_json, write_text
 
 HEAD = {"format": "longsong.test", "version": 1}
 VALUES = st.recursive(
@@ -129,3 +129,21 @@ def test_a_seal_is_of_what_will_be_read(tmp_path: Path) -> None:
     assert read_json(path, "longsong.test", 1)["by"] == {"10": 1, "9": 2}
     write_json(path, json.loads(path.read_text()) | {"more": 1}, sealed=True)
     assert read_json(path, "longsong.test", 1)["more"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"format": "a.kind", "version": 1, "rest_sha256": "not its own"}', True),
+        ('{"format": "a.kind", "version": 3}', False),
+        ('{"format": "a.kind", "version": "1"}', False),
+        ('{"format": "another", "version": 1}', False),
+        ('["a.kind"]', False),
+        ('{"format": "a.ki', False),
+        ("[" * 100_000, False),
+    ],
+)
+def test_what_a_file_calls_itself(tmp_path, text, says):
+    (tmp_path / "file.json").write_text(text)
+    assert says_format(tmp_path / "file.json", "a.kind", 2) is says
+    assert not says_format(tmp_path / "none.json", "a.kind", 2)
