@@ -57,3 +57,9 @@ def test_what_was_lost_would_be_noticed(work, due):
     grid_file.write_text(json.dumps({"runs": [{"name": name, "state": "failed"} for name in due if name != "audit"]}))
     assert len(crash._differences(due, crash.outcome(runs))) == len(due) - 1
     grid_file.write_text(text)
+
+
+def test_only_what_speaks_of_resumed_runs_may_say_more_than_in_peace():
+    due = {"audit": {"D10": "no evidence yet", "P12": "reproduced"}}
+    assert crash._differences(due, {"audit": {"D10": "differs", "P12": "reproduced"}}) == []
+    assert len(crash._differences(due, {"audit": {"D10": "reproduced", "P12": "differs"}})) == 2
