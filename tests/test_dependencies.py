@@ -65,8 +65,8 @@ ALLOWED: dict[str, set[str]] = {
     "scheduling": BASE
     | {"estimate", "generated", "grid_file", "integrity", "judging", "runs", "training", "streams", "__init__"},
     "reproduce": BASE
-    | {"audit", "demo_song", "experiments", "folder_lock", "grid", "grid_runs", "grid_table", "report", "scheduling"}
-    | {"shard", "training"},
+    | {"audit", "demo_song", "experiments", "folder_lock", "grid", "grid_runs", "grid_table", "integrity", "report"}
+    | {"scheduling", "shard", "training"},
     "streams": set(),
 }
 ALLOWED["arguments"] = BASE | {"streams"}

@@ -14,7 +14,7 @@ from typing import Any
 import streams
 from longsong.errors import ConfigError, LongsongError, RunError
 from longsong.estimate import Estimate
-from longsong.files import os_errors_named, write_text
+from longsong.files import write_text
 from longsong.generated import is_generated
 from longsong.generating import GENERATED_SECONDS
 from longsong.grid import Choice, PlannedRun, plan_grid
@@ -134,18 +134,9 @@ class GridRuns:
 
     def _read_before(self) -> dict[str, Any]:
         """Give an earlier ``grid.json``, if there is one, after a look at its song."""
-        path = self.out / GRID
-        if not path.exists():
+        if not (self.out / GRID).exists():
             return {}
-        try:
-            found = read_grid(self.out)
-        except RunError as error:
-            # It only says what the runs' folders say too.
-            aside = path.with_name(f"{GRID}.damaged")
-            with os_errors_named(aside):
-                path.replace(aside)
-            self._say(f"{error}: it is kept as {aside.name}, and made anew")
-            return {}
+        found = read_grid(self.out)
         song = found["song"]
         if song["digest"] != self.song["digest"]:
             raise RunError(

@@ -19,6 +19,7 @@ from longsong.folder_lock import sole_owner
 from longsong.grid import PROFILES, Choice, PlannedRun
 from longsong.grid_runs import GridRuns
 from longsong.grid_table import format_table
+from longsong.integrity import set_files_aside
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing
 from longsong.scheduling.workers import LocalWorkers, Workers
@@ -215,6 +216,8 @@ def reproduce(
         _machine(song_folder, out, chosen.execution, ray, storage, say, on_start=lock.add_worker) as (machine, workers),
         Pool(workers) as pool,
     ):
+        for aside in set_files_aside(out):
+            say(f"damaged: {aside}")
         grid = GridRuns(song_folder, chosen, out, pool, command=command, keep_checkpoints=keep_checkpoints, say=say)
         grid.require_space()
         grid.estimate(machine, side_by_side)

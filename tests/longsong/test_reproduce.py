@@ -119,10 +119,14 @@ def test_what_is_lost_is_made_again_and_no_more(done, monkeypatch, capsys):
     lost = runs / planned[0]["name"] / "generated.wav"
     digest = sha256_of(lost)
     lost.write_bytes(lost.read_bytes()[:1000])
+    (statistics,) = runs.glob("song-statistics-*.npz")
+    os.truncate(statistics, 1000)
     monkeypatch.chdir(done.folder)
     assert main(SMOKE) == 0
     assert "1 runs left, 6 done" in capsys.readouterr().out
     assert sha256_of(lost) == digest
+    assert len(list((runs / "damaged").glob("*/why.txt"))) == 2
+    assert main(["verify", str(runs)]) == 0
 
 
 def test_a_run_that_fails_is_reported_and_stops_no_other(done):

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from longsong.files import os_errors_named, sync_folder, write_bytes, write_text
+from longsong.files import is_part, os_errors_named, sync_folder, write_bytes, write_text
 from longsong.integrity.damage import Damage
+from longsong.integrity.file_damage import file_damage
 from longsong.integrity.run_damage import Inspection, inspect_run
 from longsong.training.checkpoint_files import best_file, checkpoint_folders
 from longsong.training.run_lock import only_here
 
-__all__ = ["ASIDE", "SetAside", "set_aside", "set_file_aside"]
+__all__ = ["ASIDE", "SetAside", "set_aside", "set_file_aside", "set_files_aside"]
 
 ASIDE = "damaged"
 """The folder, beside those of the runs, that damaged files are put into."""
@@ -103,6 +104,12 @@ def set_file_aside(damage: Damage, beside: Path) -> SetAside:
             sync_folder(place)
     write_text(folder / _WHY, f"{damage}\n")
     return SetAside(folder, (damage,), False)
+
+
+def set_files_aside(folder: Path) -> list[SetAside]:
+    """Put aside what is damaged of the files that lie in a folder of runs, beside them; raises as `set_aside`."""
+    found = [file_damage(path) for path in sorted(folder.iterdir()) if path.is_file() and not is_part(path)]
+    return [set_file_aside(damage, folder) for damage in found if damage is not None]
 
 
 def _new_folder(beside: Path, name: str) -> Path:

@@ -14,7 +14,8 @@ from longsong.errors import BusyError, CheckpointError
 from longsong.files import sha256_of, write_json
 from longsong.generated import generate_into
 from longsong.generating import Generating
-from longsong.integrity import damages, set_aside
+from longsong.grid_file import write_grid
+from longsong.integrity import damages, set_aside, set_files_aside
 from longsong.integrity.run_damage import inspect_run
 from longsong.training.checkpoint_files import read_state, write_state
 from longsong.training.run_lock import only_here
@@ -211,3 +212,16 @@ def test_a_run_at_work_is_left_alone(complete_run, copied):
         set_aside(run)
     assert (run / "metrics.jsonl").exists()
     assert not (run.parent / "damaged").exists()
+
+
+def test_what_is_damaged_beside_the_runs_is_put_aside_and_the_rest_left(tmp_path):
+    write_grid(tmp_path, {"song": {"name": "a", "digest": "d"}, "runs": []})
+    (tmp_path / "notes.txt").write_text("somebody's")
+    assert set_files_aside(tmp_path) == []
+    text = (tmp_path / "grid.json").read_text()
+    (tmp_path / "grid.json").write_text(text[: len(text) // 2])
+    (aside,) = set_files_aside(tmp_path)
+    assert not (tmp_path / "grid.json").exists()
+    assert (aside.folder / "grid.json").read_text() == text[: len(text) // 2]
+    assert "cut short" in (aside.folder / "why.txt").read_text()
+    assert (tmp_path / "notes.txt").exists()
