@@ -9,18 +9,10 @@ from pathlib import Path
 
 import pytest
 from small_song import tune, write_shards
-from training_runs import config
-
-import longsong
-from longsong.generated import generate_into
-from longsong.generating import Generating
+from training_runs import train_and_generate, train_until
 
 MOST_BYTES = 200 << 20
 """By which the memory of this process may grow while a damaged file of some kilobytes is read."""
-
-
-class StoppedError(Exception):
-    """The power failed."""
 
 
 @pytest.fixture(scope="session")
@@ -30,21 +22,12 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def complete_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = longsong.train(config(shards, tmp_path_factory.mktemp("runs") / "whole"), quiet=True)
-    generate_into(longsong.load_run(run), how=Generating(0.2), quiet=True)
-    return run
+    return train_and_generate(shards, tmp_path_factory.mktemp("runs") / "whole", 0.2)
 
 
 @pytest.fixture(scope="session")
 def stopped_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("runs") / "stopped"
-
-    def stop(epoch: int) -> None:
-        raise StoppedError
-
-    with pytest.raises(StoppedError):
-        longsong.train(config(shards, run), quiet=True, on_epoch=stop)
-    return run
+    return train_until(shards, tmp_path_factory.mktemp("runs") / "stopped", 1)
 
 
 @pytest.fixture(scope="session")

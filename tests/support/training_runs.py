@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import longsong
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.files import sha256_of
+from longsong.generated import generate_into
+from longsong.generating import Generating
 
 CPU = ExecutionConfig(device="cpu", threads=1)
 
@@ -35,6 +38,30 @@ def train_to_be_heard(shards: Path, out: Path) -> Path:
     return train(
         shards, out, model=ModelConfig(hidden=8, init_width=0.5), training=TrainingConfig(epochs=1), execution=execution
     )
+
+
+def train_and_generate(shards: Path, out: Path, seconds: float) -> Path:
+    """Train to the end, and generate so many seconds into the run's folder."""
+    run = train(shards, out)
+    generate_into(longsong.load_run(run), how=Generating(seconds), quiet=True)
+    return run
+
+
+class _StoppedError(Exception):
+    """The power failed."""
+
+
+def train_until(shards: Path, out: Path, epochs: int, *, keep_checkpoints: int = 1) -> Path:
+    """Train until so many epochs are complete, and stop there without a word."""
+
+    def stop(epoch: int) -> None:
+        if epoch == epochs:
+            raise _StoppedError
+
+    with suppress(_StoppedError):
+        longsong.train(config(shards, out), quiet=True, on_epoch=stop, keep_checkpoints=keep_checkpoints)
+        raise AssertionError(f"{out} was complete before epoch {epochs}")
+    return out
 
 
 def final_bytes(run: Path) -> dict[str, str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from longsong.scheduling.live import Assignment, Live, Pace
-from longsong.scheduling.order import choose_within, makespan, next_job
+from longsong.scheduling.order import Job, choose_within, makespan, next_job
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.watch import PATIENCE, Watch
 from longsong.scheduling.workers import Worker
@@ -98,8 +98,8 @@ class Scheduler:
     def seconds_left(self) -> float:
         """Give the seconds until all is done that will be."""
         now, pace = time.monotonic(), self.pace
-        running = [one.run.job(pace, self._alone, now) for one in self._busy]
-        waiting = [run.job(pace, self._alone, now) for run in self._chosen(pace, now)]
+        running = self._jobs((one.run for one in self._busy), pace, now)
+        waiting = self._jobs(self._chosen(pace, now), pace, now)
         return makespan(waiting, running, self._slots)
 
     def run(self) -> None:
@@ -128,13 +128,16 @@ class Scheduler:
         left = [run for run in self.runs if run.state == "left" and run.not_before <= now]
         if self._ends is None:
             return left
-        running = [one.run.job(pace, self._alone, now) for one in self._busy]
+        running = self._jobs((one.run for one in self._busy), pace, now)
         covers = {run.name: run.assignment.covers for run in left}
         shown = [run.assignment.covers for run in self.runs if run.state in ("running", "done")]
-        jobs = [run.job(pace, self._alone, now) for run in left]
+        jobs = self._jobs(left, pace, now)
         covered = self._covered.union(*shown)
         names = {job.name for job in choose_within(jobs, covers, self._ends - now, self._slots, covered, running)}
         return [run for run in left if run.name in names]
+
+    def _jobs(self, runs: Iterable[Live], pace: Pace, now: float) -> list[Job]:
+        return [run.job(pace, self._alone, now) for run in runs]
 
     def _held(self) -> bool:
         """Say whether a run waits for the time to be begun again."""
@@ -145,10 +148,9 @@ class Scheduler:
         """Begin runs as long as one fits beside the others; says whether any is left to be begun."""
         while not self._settled:
             now, pace = time.monotonic(), self.pace
-            running = [one.run.job(pace, self._alone, now) for one in self._busy]
+            running = self._jobs((one.run for one in self._busy), pace, now)
             waiting = {run.name: run for run in self._chosen(pace, now)}
-            jobs = [run.job(pace, self._alone, now) for run in waiting.values()]
-            job = next_job(jobs, running, self._slots)
+            job = next_job(self._jobs(waiting.values(), pace, now), running, self._slots)
             if job is None:
                 self._settled = bool(self._busy) and not self._held()
                 return bool(waiting)

@@ -23,8 +23,8 @@ from longsong.model.gradient import CostGradient
 from longsong.model.profile import section
 from longsong.progress import Progress
 from longsong.space import require_space
-from longsong.training.checkpoint import Best, has_checkpoint
-from longsong.training.checkpoint_files import remove_older
+from longsong.training.checkpoint import Best
+from longsong.training.checkpoint_files import has_checkpoint, remove_older
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.evaluation import DevGroups
 from longsong.training.feed import TorchBatches, torch_batches

@@ -13,8 +13,8 @@ from longsong.config import ExecutionConfig, RunConfig
 from longsong.errors import CheckpointError, ConfigError, RunError
 from longsong.files import is_part
 from longsong.model import Network
-from longsong.training.checkpoint import Checkpoint, has_checkpoint, load_best, load_latest
-from longsong.training.checkpoint_files import checkpoint_folders, read_best_record, read_state
+from longsong.training.checkpoint import Checkpoint, load_best, load_latest
+from longsong.training.checkpoint_files import checkpoint_folders, has_checkpoint, read_best_record, read_state
 from longsong.training.device import available_threads, device_name, find_device
 from longsong.training.footprint import Work
 from longsong.training.forms import choose_elementwise, require_form

@@ -7,36 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from training_runs import config
-
-import longsong
-from longsong.generated import generate_into
-from longsong.generating import Generating
-
-
-class _StoppedError(Exception):
-    """The power failed."""
+from training_runs import train_and_generate, train_until
 
 
 @pytest.fixture(scope="session")
 def complete_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = longsong.train(config(shards, tmp_path_factory.mktemp("runs") / "whole"), quiet=True)
-    generate_into(longsong.load_run(run), how=Generating(0.5), quiet=True)
-    return run
+    return train_and_generate(shards, tmp_path_factory.mktemp("runs") / "whole", 0.5)
 
 
 @pytest.fixture(scope="session")
 def stopped_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two of four epochs, with the checkpoints of both."""
-    run = tmp_path_factory.mktemp("runs") / "stopped"
-
-    def stop(epoch: int) -> None:
-        if epoch == 2:
-            raise _StoppedError
-
-    with pytest.raises(_StoppedError):
-        longsong.train(config(shards, run), quiet=True, on_epoch=stop, keep_checkpoints=2)
-    return run
+    return train_until(shards, tmp_path_factory.mktemp("runs") / "stopped", 2, keep_checkpoints=2)
 
 
 @pytest.fixture
