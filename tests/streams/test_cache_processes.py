@@ -86,8 +86,10 @@ def test_eight_processes_on_a_small_cache_some_killed(server, start, tmp_path):
         server.always[f"/song/{name}"] = slow(SIZE // 4, 0.002)
     # Two processes at a time hold a shard of all that want one; the others wait for room.
     capacity = SIZE * 5 // 2
-    processes = [start(capacity, 15, seed) for seed in range(8)]
-    doomed, killed, others = processes[:3], processes[:3], processes[3:]
+    # Those to be killed would read for hours: none may end by itself before its kill.
+    killed = [start(capacity, 1_000_000, seed) for seed in range(3)]
+    others = [start(capacity, 15, seed) for seed in range(3, 8)]
+    processes, doomed = [*killed, *others], list(killed)
     folder, chance = tmp_path / "cache", random.Random(0)
     wait_until(lambda: (folder / ".lock").exists() and len(server.asked) > 5)
     most, kill_at = 0, [time.monotonic() + pause for pause in (0.1, 0.2, 0.4)]
