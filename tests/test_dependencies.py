@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "model": BASE,
     "generation": BASE | {"model"},
     "training": BASE | {"model", "streams"},
-    "audit": BASE | SOUND | {"streams", "__init__"},  # where the code at hand lies
+    "audit": BASE | SOUND | {"grid_file", "streams", "__init__"},  # where the code at hand lies
     "spectrogram": BASE | {"audit"},
     "report": BASE | SOUND | {"audit", "spectrogram"},
     # runs: for its types alone
@@ -59,13 +59,15 @@ ALLOWED: dict[str, set[str]] = {
     "grid_file": BASE,
     "grid_status": BASE | {"folder_lock", "grid_file"},
     "grid_table": BASE,
-    "grid_runs": BASE
-    | {"estimate", "generated", "generating", "grid", "grid_file", "grid_table", "integrity", "model"}
-    | {"scheduling", "streams", "training"},
+    "grid_done": BASE | {"generated", "integrity", "training", "streams"},
+    "grid_plan": BASE
+    | {"estimate", "generating", "grid", "grid_done", "grid_file", "model", "scheduling", "streams", "training"},
+    "grid_runs": BASE | {"grid", "grid_file", "grid_plan", "grid_table", "scheduling", "training"},
     "scheduling": BASE
     | {"estimate", "generated", "grid_file", "integrity", "judging", "runs", "training", "streams", "__init__"},
     "reproduce": BASE
-    | {"audit", "demo_song", "experiments", "folder_lock", "grid", "grid_runs", "grid_table", "integrity", "report"}
+    | {"audit", "demo_song", "experiments", "folder_lock", "grid", "grid_plan", "grid_runs", "grid_table"}
+    | {"integrity", "report"}
     | {"scheduling", "shard", "training"},
     "streams": set(),
 }

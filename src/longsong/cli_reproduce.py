@@ -56,7 +56,7 @@ def reproduce(a: argparse.Namespace) -> int:
     from longsong.errors import ConfigError
     from longsong.files import require_writable
     from longsong.grid import Choice, parse_shapes
-    from longsong.reproduce import default_folder, plan, prepare_song
+    from longsong.reproduce import Resources, default_folder, plan, prepare_song
     from longsong.reproduce import reproduce as run_grid
     from longsong.training.device import find_device
 
@@ -79,20 +79,11 @@ def reproduce(a: argparse.Namespace) -> int:
     require_writable(a.out or Path("runs"))
     song = prepare_song(a.song or [], profile, a.seconds, a.shards)
     out = a.out or default_folder(song, given=bool(a.song))
+    on = Resources(a.side_by_side, a.budget, a.ray, a.storage)
     if a.dry_run:
-        plan(song, chosen, out, side_by_side=a.side_by_side, budget=a.budget, ray=a.ray, storage=a.storage)
+        plan(song, chosen, out, on)
         return 0
-    outcome = run_grid(
-        song,
-        chosen,
-        out,
-        side_by_side=a.side_by_side,
-        budget=a.budget,
-        ray=a.ray,
-        storage=a.storage,
-        keep_checkpoints=a.keep_checkpoints,
-        command=command_words(a),
-    )
+    outcome = run_grid(song, chosen, out, on, keep_checkpoints=a.keep_checkpoints, command=command_words(a))
     for run in outcome.failed:
         print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
     left_out = [run for run in outcome.runs if run.state == "left out"]

@@ -35,10 +35,7 @@ from streams.statistics import Statistics
 from streams.windows import Recording
 from streams.writer import BLOCK_SAMPLES, BLOCKS_PER_SHARD
 
-__all__ = ["BYTES_AN_UPDATE", "SongSize", "Workload", "breaking_points", "order_bytes", "plan_memory", "workload"]
-
-BYTES_AN_UPDATE = 768
-"""What an update adds to ``metrics.jsonl`` and TensorBoard together, rounded up; a test writes some."""
+__all__ = ["SongSize", "Workload", "breaking_points", "order_bytes", "plan_memory", "workload"]
 
 _TAR = tarfile.BLOCKSIZE
 _ARRAY_HEADER = 128
@@ -203,8 +200,7 @@ class Workload:
         """Give the bytes of the run's folder while it trains: checkpoints, metrics, and the sound at the end."""
         itemsize = DTYPES[execution.precision].itemsize
         sound = 2 * BYTES_PER_SAMPLE * round(GENERATED_SECONDS * self.song.sample_rate)  # a wav, and in TensorBoard
-        allowed = bytes_on_disk(0, itemsize)  # for metrics
-        return bytes_on_disk(self.parameters, itemsize) + sound + max(0, self.updates * BYTES_AN_UPDATE - allowed)
+        return bytes_on_disk(self.parameters, itemsize, self.updates) + sound
 
 
 def workload(song: SongSize, data: DataConfig, model: ModelConfig, epochs: int) -> Workload:

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig
-from longsong.cost_model import BYTES_AN_UPDATE, SongSize, Workload, breaking_points, order_bytes, plan_memory, workload
+from longsong.cost_model import SongSize, Workload, breaking_points, order_bytes, plan_memory, workload
 from longsong.cost_steps import Accelerator, Measured
 from longsong.cost_time import RunTime, ranks_of, run_time, share_of_rank, whole_grid
 from longsong.errors import SpaceError
 from longsong.training.device import DTYPES, device_name
-from longsong.training.plan import Plan
+from longsong.training.plan import BYTES_AN_UPDATE, Plan
 from longsong.units import human_bytes, human_time
 
 __all__ = ["CostPlan", "Devices", "Row", "make_cost_plan"]

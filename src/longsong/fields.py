@@ -8,6 +8,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from longsong.config import LARGEST_SEED, MOST, MOST_LAYERS, MOST_UNITS
@@ -65,6 +66,10 @@ def _at_least_zero(value: Any) -> bool:
     return _number(value) and value >= 0
 
 
+def _at_least_zero_or_null(value: Any) -> bool:
+    return value is None or _at_least_zero(value)
+
+
 def _scale(value: Any) -> bool:
     return _number(value) and 1 / _LARGEST_SCALE <= value <= _LARGEST_SCALE
 
@@ -79,6 +84,11 @@ def _number_or_null(value: Any) -> bool:
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= _LONGEST_TEXT
+
+
+def _folder_name(value: Any) -> bool:
+    """Tell whether a text names a folder in another one, and no other place."""
+    return _text(value) and value not in ("", "..") and Path(value).name == value and "\0" not in value
 
 
 def _text_or_null(value: Any) -> bool:
@@ -218,10 +228,10 @@ CHECKPOINT: Fields = {
 }
 """What going on from a checkpoint needs of its ``state.json``, beyond what an audit does."""
 
-GRID: Fields = {"profile": _text, "set": _text, "runs": _list}
+GRID: Fields = {"song.name": _text, "song.digest": _text, "profile": _text, "set": _text, "runs": _list}
 
 GRID_RUN: Fields = {
-    "name": _text,
+    "name": _folder_name,
     "set": _text,
     "frame": _positive,
     "seq": _positive,
@@ -230,7 +240,9 @@ GRID_RUN: Fields = {
     "seed": _seed,
     "group": _text,
     "state": _text,
+    "reason": _text,
     "train_examples": _count,
+    "estimated_seconds": _at_least_zero_or_null,
 }
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from longsong.errors import RunError
+from longsong.fields import GRID as GRID_FIELDS
+from longsong.fields import GRID_RUN, require
 from longsong.files import read_json, write_json
 
 __all__ = ["GRID", "read_grid", "write_grid"]
 
 GRID = "grid.json"
 _FORMAT, _VERSION = "longsong.grid", 1
-_TEXTS = ("name", "state", "reason")
 
 
 def read_grid(out: Path) -> dict[str, Any]:
@@ -22,8 +23,7 @@ def read_grid(out: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        With ``song``, ``runs`` and what else is there. Each run is known to have a name that is no path, a state, a
-        reason and an estimate.
+        With what `longsong.fields` asks of it and of each of its runs, and what else is there. A run's name is no path.
 
     Raises
     ------
@@ -35,25 +35,12 @@ def read_grid(out: Path) -> dict[str, Any]:
         raise RunError(f"{out} has no {GRID}: it is no folder of runs of `longsong reproduce`; name one that is")
     found = read_json(path, _FORMAT, _VERSION)
     try:
-        if not isinstance(found["song"]["name"], str) or not isinstance(found["song"]["digest"], str):
-            raise TypeError(f"the song is {found['song']!r}")
-        for run in found["runs"]:
-            _check(run)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is altered ({error!r}); `longsong reproduce` makes it anew") from error
+        require(found, GRID_FIELDS, str(path))
+        for number, run in enumerate(found["runs"]):
+            require(run, GRID_RUN, f"{path}, run {number}")
+    except RunError as error:
+        raise RunError(f"{error}; `longsong reproduce` makes it anew") from error
     return found
-
-
-def _check(run: Mapping[str, Any]) -> None:
-    for name in _TEXTS:
-        if not isinstance(run[name], str):
-            raise TypeError(f"{name} is {run[name]!r}")
-    # It is the name of a folder in this one, and of no other place.
-    if run["name"] in ("", "..") or Path(run["name"]).name != run["name"] or "\0" in run["name"]:
-        raise ValueError(f"the name {run['name']!r} is a path")
-    seconds = run["estimated_seconds"]
-    if seconds is not None and not (isinstance(seconds, (int, float)) and 0 <= seconds < 1e12):
-        raise ValueError(f"{run['name']} is estimated at {seconds!r} s")
 
 
 def write_grid(out: Path, grid: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import reprlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,38 @@ from typing import Any
 from longsong.errors import RunError
 from longsong.fields import DEV, UPDATE, require
 
-__all__ = ["Metrics"]
+__all__ = ["LONGEST_LINE", "Metrics", "metric_lines"]
 
-_LONGEST_LINE = 1 << 16
+LONGEST_LINE = 1 << 16
 """Bytes; those of an update take about 500."""
+
+
+_FIELDS = {"update": UPDATE, "dev": DEV}
+
+
+def metric_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Give the lines of a run's metrics in order, each checked, and no two of them in memory at once.
+
+    Raises
+    ------
+    RunError
+        The file is missing, cut short, or a line is not one of its lines.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, text in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
+                if len(text) > LONGEST_LINE:
+                    raise RunError(f"{path}, line {number} has more than {LONGEST_LINE} bytes; train again")
+                line = json.loads(text)
+                kind = line.get("kind") if isinstance(line, dict) else None
+                if not isinstance(kind, str) or kind not in _FIELDS:
+                    raise RunError(f"{path}, line {number}: {reprlib.repr(kind)} is no kind of line; train again")
+                require(line, _FIELDS[kind], f"{path}, line {number}")
+                yield line
+    except FileNotFoundError:
+        raise RunError(f"there is no {path}; train again") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} is cut short or altered ({error}); train again") from error
 
 
 @dataclass(frozen=True)
@@ -26,28 +55,8 @@ class Metrics:
 
     @classmethod
     def read(cls, path: Path) -> Metrics:
-        """Read and check the lines.
-
-        Raises
-        ------
-        RunError
-            The file is missing, cut short, or a line is not one of its lines.
-        """
-        found: dict[str, list[dict[str, Any]]] = {"update": [], "dev": []}
-        fields = {"update": UPDATE, "dev": DEV}
-        try:
-            with path.open("rb") as file:
-                for number, text in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), b""), 1):
-                    if len(text) > _LONGEST_LINE:
-                        raise RunError(f"{path}, line {number} has more than {_LONGEST_LINE} bytes; train again")
-                    line = json.loads(text)
-                    kind = line.get("kind") if isinstance(line, dict) else None
-                    if not isinstance(kind, str) or kind not in found:
-                        raise RunError(f"{path}, line {number}: {reprlib.repr(kind)} is no kind of line; train again")
-                    require(line, fields[kind], f"{path}, line {number}")
-                    found[kind].append(line)
-        except FileNotFoundError:
-            raise RunError(f"there is no {path}; train again") from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{path} is cut short or altered ({error}); train again") from error
+        """Read and check all lines; raises as `metric_lines`."""
+        found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _FIELDS}
+        for line in metric_lines(path):
+            found[line["kind"]].append(line)
         return cls(found["update"], found["dev"])

@@ -17,6 +17,7 @@ from longsong.experiments.golden_parity import write_golden_parity
 from longsong.files import os_errors_named
 from longsong.folder_lock import sole_owner
 from longsong.grid import PROFILES, Choice, PlannedRun
+from longsong.grid_plan import GridPlan
 from longsong.grid_runs import GridRuns
 from longsong.grid_table import format_table
 from longsong.integrity import set_files_aside
@@ -29,9 +30,32 @@ from longsong.training.plan import choose_memory
 if TYPE_CHECKING:
     from longsong.audit import Audit
 
-__all__ = ["Outcome", "default_folder", "plan", "prepare_song", "reproduce", "write_audit_and_report"]
+__all__ = ["Outcome", "Resources", "default_folder", "plan", "prepare_song", "reproduce", "write_audit_and_report"]
 
 _DEMO_SEED = 1
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What there is to run a grid on.
+
+    Attributes
+    ----------
+    side_by_side : int or None
+        How many runs go at once; None for as many as make all of them end sooner.
+    budget : float or None
+        Seconds that there are for runs: those are chosen that cover most of the grid. What has begun is ended.
+    ray : str or None
+        ``HOST:PORT`` of a Ray cluster to run on, or ``auto`` for the one that this machine belongs to
+        (`longsong.scheduling.ray_workers`); None for this machine alone.
+    storage : Path, str or None
+        A URL or folder in which the nodes of the cluster keep runs; None where they all see the folder of all runs.
+    """
+
+    side_by_side: int | None = None
+    budget: float | None = None
+    ray: str | None = None
+    storage: Path | str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,49 +134,39 @@ def _machine(
     song_folder: Path,
     out: Path,
     execution: ExecutionConfig,
-    ray: str | None,
-    storage: Path | str | None,
+    on: Resources,
     say: Callable[[str], None],
     *,
     on_start: Callable[[int], None] | None = None,
     dry_run: bool = False,
 ) -> Iterator[tuple[Sharing, Workers]]:
     """Give what there is to run on, and where its workers come from: this machine, or a Ray cluster."""
-    if ray is None:
+    if on.ray is None:
         yield machine_here(execution), LocalWorkers(on_start)
         return
     from longsong.scheduling.ray_workers import ray_workers
 
-    with ray_workers(ray, song_folder, out, execution.device, storage=storage, say=say, dry_run=dry_run) as workers:
+    there = ray_workers(on.ray, song_folder, out, execution.device, storage=on.storage, say=say, dry_run=dry_run)
+    with there as workers:
         yield workers.machine, workers
 
 
-def plan(
-    song_folder: Path,
-    chosen: Choice,
-    out: Path,
-    *,
-    side_by_side: int | None = None,
-    budget: float | None = None,
-    ray: str | None = None,
-    storage: Path | str | None = None,
-    say: Callable[[str], None] = print,
-) -> None:
+def plan(song_folder: Path, chosen: Choice, out: Path, on: Resources, *, say: Callable[[str], None] = print) -> None:
     """Say what `reproduce` would do, and do nothing.
 
     Parameters
     ----------
-    song_folder, chosen, out, side_by_side, budget, ray, storage, say
+    song_folder, chosen, out, on, say
         As for `reproduce`.
     """
-    there = _machine(song_folder, out, chosen.execution, ray, storage, say, dry_run=True)
+    there = _machine(song_folder, out, chosen.execution, on, say, dry_run=True)
     with there as (machine, workers), Pool(workers) as pool:
-        grid = GridRuns(song_folder, chosen, out, pool, say=say)
-        grid.estimate(machine, side_by_side)
-    if budget is not None:
-        grid.leave_out(budget)
-    say(format_table(grid.to_json("planned")))
-    for line in grid.outlook():
+        planned = GridPlan(song_folder, chosen, out, pool, say=say)
+        planned.estimate(machine, on.side_by_side)
+    if on.budget is not None:
+        planned.leave_out(on.budget)
+    say(format_table(planned.to_json("planned")))
+    for line in planned.outlook():
         say(line)
 
 
@@ -160,11 +174,8 @@ def reproduce(
     song_folder: Path,
     chosen: Choice,
     out: Path,
+    on: Resources,
     *,
-    side_by_side: int | None = None,
-    budget: float | None = None,
-    ray: str | None = None,
-    storage: Path | str | None = None,
     keep_checkpoints: int = 1,
     command: Sequence[str] = (),
     say: Callable[[str], None] = print,
@@ -180,15 +191,8 @@ def reproduce(
         What to run.
     out : Path
         The folder of all runs.
-    side_by_side : int or None
-        How many runs go at once; None for as many as make all of them end sooner.
-    budget : float or None
-        Seconds that there are for runs: those are chosen that cover most of the grid. What has begun is ended.
-    ray : str or None
-        ``HOST:PORT`` of a Ray cluster to run on, or ``auto`` for the one that this machine belongs to
-        (`longsong.scheduling.ray_workers`); None for this machine alone.
-    storage : Path, str or None
-        A URL or folder in which the nodes of the cluster keep runs; None where they all see `out`.
+    on : Resources
+        What there is to run on.
     keep_checkpoints : int
         How many of the newest stay of a run while it trains.
     command : sequence of str
@@ -213,24 +217,24 @@ def reproduce(
 
     with (
         sole_owner(out) as lock,
-        _machine(song_folder, out, chosen.execution, ray, storage, say, on_start=lock.add_worker) as (machine, workers),
+        _machine(song_folder, out, chosen.execution, on, say, on_start=lock.add_worker) as (machine, workers),
         Pool(workers) as pool,
     ):
         for aside in set_files_aside(out):
             say(f"damaged: {aside}")
-        grid = GridRuns(song_folder, chosen, out, pool, command=command, keep_checkpoints=keep_checkpoints, say=say)
-        grid.require_space()
-        grid.estimate(machine, side_by_side)
-        compared = any(run.group == "comparison" for run in grid.left)
-        for line in grid.outlook():
+        planned = GridPlan(song_folder, chosen, out, pool, keep_checkpoints=keep_checkpoints, say=say)
+        planned.require_space()
+        planned.estimate(machine, on.side_by_side)
+        compared = any(run.group == "comparison" for run in planned.left)
+        for line in planned.outlook():
             say(line)
-        grid.run(budget=budget, quiet=quiet)
-        say(format_table(grid.to_json("complete")))
+        GridRuns(planned, pool, command=command, say=say).run(budget=on.budget, quiet=quiet)
+        say(format_table(planned.to_json("complete")))
         if compared or not (out / CELLS_FILE).exists():
             with suppress(LongsongError):  # where there is nothing to compare, the audit says so
                 measure_cells(out, quiet=quiet)
         write_golden_parity(out, command=command)
-        return Outcome(grid.runs, write_audit_and_report(out, audit(out)))
+        return Outcome(planned.runs, write_audit_and_report(out, audit(out)))
 
 
 def write_audit_and_report(out: Path, audited: Audit) -> Path:

@@ -14,6 +14,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mutations import broken_json, damaged, nested, says
+from planned_grids import planned_grid, planned_run
 from training_runs import config
 
 import longsong
@@ -52,10 +53,7 @@ def run(complete_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("grid")
-    runs = [{"name": "a-s1", "state": "done", "reason": "", "estimated_seconds": 1.5, "frame": 40, "seed": 1}]
-    write_grid(
-        folder, {"song": {"name": "tune", "digest": "0" * 64, "samples": 5}, "runs": runs, "sharing": {"slots": 1}}
-    )
+    write_grid(folder, planned_grid(planned_run(), sharing={"slots": 1}))
     return folder
 
 

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import streams
 from longsong import cost_steps
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig
-from longsong.cost_model import BYTES_AN_UPDATE, SongSize, breaking_points, order_bytes, plan_memory, workload
+from longsong.cost_model import SongSize, breaking_points, order_bytes, plan_memory, workload
 from longsong.cost_steps import Accelerator, extended, launches_of_step, measure
 from longsong.cost_time import (
     RunTime,
@@ -33,7 +33,7 @@ from longsong.model.reference import ReferenceGradient
 from longsong.training.memory import resident_bytes
 from longsong.training.monitors import Monitors
 from longsong.training.optimiser import StepStatistics
-from longsong.training.plan import Plan, make_plan
+from longsong.training.plan import BYTES_AN_UPDATE, Plan, make_plan
 from longsong.training.splits import Splits
 from streams import ShardWriter
 from streams.index import LARGEST_INDEX

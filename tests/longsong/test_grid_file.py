@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from planned_grids import planned_grid, planned_run
 
 from longsong.errors import RunError
 from longsong.files import write_json
 from longsong.grid_file import read_grid, write_grid
 
-RUN = {"name": "40x50-gru-199-s1", "state": "done", "reason": "", "estimated_seconds": 1.5}
-GRID = {"song": {"name": "tune", "digest": "0" * 64}, "runs": [RUN]}
+RUN = planned_run(estimated_seconds=1.5)
+GRID = planned_grid(RUN)
 
 
 def test_what_is_written_is_read(tmp_path):

@@ -7,8 +7,7 @@ from typing import Any
 
 from longsong.audit.run import Run
 from longsong.errors import RunError
-from longsong.fields import GRID, GRID_RUN, require
-from longsong.files import read_json
+from longsong.grid_file import GRID, read_grid
 from longsong.reported import CODE_CONFIGURATIONS, post_configurations
 
 __all__ = ["believed_set", "checked_grid", "of_the_code_alone"]
@@ -16,18 +15,13 @@ __all__ = ["believed_set", "checked_grid", "of_the_code_alone"]
 
 def checked_grid(root: Path, problems: list[str]) -> dict[str, Any] | None:
     """Read ``grid.json`` of a folder of runs; None where there is none, or where it joins the `problems`."""
-    path = root / "grid.json"
-    if not path.exists():
+    if not (root / GRID).exists():
         return None
     try:
-        grid = read_json(path, "longsong.grid", 1)
-        require(grid, GRID, str(path))
-        for number, entry in enumerate(grid["runs"]):
-            require(entry, GRID_RUN, f"{path}, run {number}")
+        return read_grid(root)
     except RunError as error:
         problems.append(str(error))
         return None
-    return grid
 
 
 def believed_set(run: Run, planned: Any) -> str:

@@ -11,6 +11,7 @@ from longsong.scheduling.order import Job
 __all__ = ["Assignment", "Live", "Pace"]
 
 _TRAINING, _GENERATING = "training", "generating"
+_BEFORE_TRAINING = ("", "verifying the song")
 _TRUST = 0.01
 """The share of all that was expected, after which what it took counts as much as the estimates."""
 
@@ -145,7 +146,8 @@ class Live:
             expected = pace.training * a.training_seconds / a.updates
             seen = (now - self._phase_begun) / made if made else expected
             return (self.total - self.done) * (weight * seen + (1 - weight) * expected) + after
-        if self._made >= a.updates or (self.state == "running" and self.phase not in ("", _TRAINING)):
+        trained = self.state == "running" and self.phase not in (*_BEFORE_TRAINING, _TRAINING)
+        if trained or self._made >= a.updates:
             return after
         return max(pace.training * a.training_seconds - updates, 0.0) + after
 

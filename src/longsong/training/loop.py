@@ -36,7 +36,7 @@ from longsong.training.monitors import Monitors
 from longsong.training.optimiser import RMSProp
 from longsong.training.outlook import outlook
 from longsong.training.plan import Plan, bytes_on_disk, plan_of
-from longsong.training.preparation import initial_parameters, record_of, starting_point, work_of
+from longsong.training.preparation import initial_parameters, record_of, starting_point, verify_song, work_of
 from longsong.training.profiling import UpdateProfile, format_profile
 from longsong.training.ranked import RankedGradient
 from longsong.training.ranks import ALONE, Ranks
@@ -118,7 +118,7 @@ def train(
         record = record_of(config, splits, network, command, ranks)
     if read_summary(run) is not None:
         if ranks.first:
-            ranks.wait()
+            ranks.go_on()
         return run
     torch.set_num_threads(max(1, (record.execution.threads or available_threads()) // ranks.local_size))
     # Before anything is held that it speaks of.
@@ -133,15 +133,16 @@ def train(
         # Now, and not only when a sample is read that was altered: a new run begins on a whole song, or not at all.
         # What comes from elsewhere is compared when it arrives.
         if not splits.song.fetches:
-            splits.song.verify()
+            verify_song(splits.song, ranks, quiet=quiet)
         itemsize = DTYPES[record.execution.precision].itemsize
-        require_space(run, bytes_on_disk(network.size, itemsize, keep_checkpoints))
+        updates = record.training.epochs * record.counts["updates_per_epoch"]
+        require_space(run, bytes_on_disk(network.size, itemsize, updates, keep_checkpoints))
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
     with only_here(run):
         if new:
             record.write(run)
-        ranks.wait()
+        ranks.go_on()
         seen = UpdateProfile() if profile else None
         training = _Training(
             run, record, splits, network, plan, seen, on_epoch, ranks, quiet=quiet, label=label, keep=keep_checkpoints

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from longsong.errors import CheckpointError
 from longsong.files import os_errors_named
+from longsong.metrics import LONGEST_LINE
 from longsong.training.checkpoint_files import REMEDY
 from longsong.training.events import EventFile
 from longsong.training.optimiser import StepStatistics
@@ -28,6 +29,17 @@ _SECONDS_BETWEEN_WRITES = 2.0
 def indices_digest(indices: NDArray[np.int64]) -> str:
     """Give the sha256 of a mini-batch's example indices, as little-endian int64."""
     return hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()
+
+
+def _read_kept(metrics: Path, size: int) -> tuple[hashlib._Hash, int]:
+    """Give the digest of the first `size` bytes of the metrics, and how many updates they say were clipped."""
+    digest, clipped = hashlib.sha256(), 0
+    with metrics.open("rb") as file:
+        while size > 0 and (line := file.readline(min(size, LONGEST_LINE))):
+            digest.update(line)
+            clipped += b'"clipped": true' in line
+            size -= len(line)
+    return digest, clipped
 
 
 class Monitors:
@@ -59,15 +71,11 @@ class Monitors:
                     f"{self._path} is cut short: it has {there} bytes, and the checkpoint knows of {keep_bytes}; "
                     f"{REMEDY}"
                 )
-            with self._path.open("rb") as file:
-                kept = file.read(keep_bytes)
-            self._digest = hashlib.sha256(kept)
+            self._digest, self._clipped = _read_kept(self._path, keep_bytes)
             if keep_sha256 not in ("", self._digest.hexdigest()):
                 raise CheckpointError(
                     f"{self._path} is altered: its first {keep_bytes} bytes are not those of the checkpoint; {REMEDY}"
                 )
-            self._clipped = kept.count(b'"clipped": true')
-            del kept
             os.truncate(self._path, keep_bytes)
             # Steps from here on are those that this start writes itself.
             again = any(run.glob("events.out.tfevents.*"))

@@ -14,10 +14,13 @@ from longsong.training.footprint import Work, least_memory, standing_bytes, work
 from longsong.training.memory import free_memory, resident_bytes, total_memory
 from longsong.units import human_bytes
 
-__all__ = ["SECOND_TIME", "Plan", "bytes_on_disk", "choose_memory", "make_plan", "plan_of"]
+__all__ = ["BYTES_AN_UPDATE", "SECOND_TIME", "Plan", "bytes_on_disk", "choose_memory", "make_plan", "plan_of"]
+
+BYTES_AN_UPDATE = 768
+"""What an update adds to ``metrics.jsonl`` and TensorBoard together, rounded up; a test writes some."""
 
 _SHARE_OF_FREE = 0.75
-_BYTES_OF_METRICS = 8 << 20  # and TensorBoard; an update takes about 1 KiB
+_BYTES_OF_RECORDS = 1 << 20  # configuration, summary, how sounds were made, and evaluations: mostly some 100 KB
 
 # Both from docs/LOG.md, rounded: updates of 1 to 1024 rows, with and without segments, on a CPU.
 _ROWS_FOR_NOTHING = 16
@@ -31,13 +34,22 @@ _MANY_MEBIBYTES = 10 << 10
 _MARGIN_MEBIBYTES = 16  # what the process holds differs by some from one start to the next
 
 
-def bytes_on_disk(parameters: int, itemsize: int, keep_checkpoints: int = 1) -> int:
-    """Give the bytes that a run with that many parameters may take on the disk at once, without its sound.
+def bytes_on_disk(parameters: int, itemsize: int, updates: int, keep_checkpoints: int = 1) -> int:
+    """Give the bytes that a run may take on the disk at once, without its sound.
 
     Parameters and optimiser of each checkpoint that is kept, and of one that is being written beside them; the best
-    parameters, and the metrics.
+    parameters; the metrics, and what TensorBoard shows of them.
+
+    Parameters
+    ----------
+    parameters, itemsize : int
+        Of the network, and of each of them in bytes.
+    updates : int
+        Of the whole run.
+    keep_checkpoints : int
+        How many stay.
     """
-    return (2 * keep_checkpoints + 3) * parameters * itemsize + _BYTES_OF_METRICS
+    return (2 * keep_checkpoints + 3) * parameters * itemsize + updates * BYTES_AN_UPDATE + _BYTES_OF_RECORDS
 
 
 def choose_memory(asked: int | None, device: torch.device) -> int:

@@ -13,6 +13,7 @@ from longsong.config import ExecutionConfig, RunConfig
 from longsong.errors import CheckpointError, ConfigError, RunError
 from longsong.files import is_part
 from longsong.model import Network
+from longsong.progress import Progress
 from longsong.training.checkpoint import Checkpoint, load_best, load_latest
 from longsong.training.checkpoint_files import checkpoint_folders, has_checkpoint, read_best_record, read_state
 from longsong.training.device import available_threads, device_name, find_device
@@ -24,8 +25,9 @@ from longsong.training.record import LOG, RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
 from longsong.units import human_bytes
 from longsong.version import __version__, source_commit
+from streams import Song
 
-__all__ = ["initial_parameters", "record_of", "starting_point", "work_of"]
+__all__ = ["initial_parameters", "record_of", "starting_point", "verify_song", "work_of"]
 
 
 def record_of(
@@ -102,6 +104,23 @@ def record_of(
     )
     machine = {"device_name": device_name(device), "torch": torch.__version__}
     return replace(asked, execution=execution, machine=machine)
+
+
+def verify_song(song: Song, ranks: Ranks, *, quiet: bool) -> None:
+    """Compare all of the song with its index, however long that takes, while the other ranks wait.
+
+    Raises
+    ------
+    streams.StreamsError
+        What is altered, by name.
+    """
+    with Progress("verifying the song", len(song), "samples", quiet=quiet) as progress:
+
+        def compared(samples: int) -> None:
+            progress.update(samples)
+            ranks.keep_waiting()
+
+        song.verify(compared)
 
 
 def work_of(splits: Splits, epochs: int) -> Work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,7 +17,9 @@ from longsong.errors import ConfigError, RanksError
 __all__ = ["ALONE", "Ranks", "ranks_of_environment"]
 
 _TIMEOUT = timedelta(minutes=30)
-"""How long one may wait for another: a rank that evaluates or writes is waited for."""
+"""How long one waits for another that says nothing: one that writes, or computes a mini-batch, is waited for."""
+
+_SECONDS_BETWEEN_SIGNS = 60.0
 
 
 class Ranks:
@@ -38,6 +41,7 @@ class Ranks:
     def __init__(self, rank: int = 0, size: int = 1, local_size: int = 1) -> None:
         self.rank, self.size, self.local_size = rank, size, local_size
         self.first = rank == 0
+        self._sign = time.monotonic()
 
     def sum(self, numbers: Tensor) -> None:
         """Add up what all ranks have, in place; all get the same bits.
@@ -52,10 +56,23 @@ class Ranks:
                 dist.all_reduce(numbers)
 
     def wait(self) -> None:
-        """Wait until all ranks are here; raises as `sum`."""
-        if self.size > 1:
-            with _told():
-                dist.barrier()
+        """Wait until the first rank says that it goes on, for as long as it gives signs; raises as `sum`."""
+        busy = torch.ones(1)
+        while busy.item():
+            self.sum(busy.zero_())
+
+    def keep_waiting(self) -> None:
+        """Tell the ranks that wait for the first, which this is, that it is at work; raises as `sum`."""
+        if time.monotonic() - self._sign >= _SECONDS_BETWEEN_SIGNS:
+            self._tell(busy=True)
+
+    def go_on(self) -> None:
+        """Tell the ranks that wait for the first, which this is, that they can go on; raises as `sum`."""
+        self._tell(busy=False)
+
+    def _tell(self, *, busy: bool) -> None:
+        self.sum(torch.tensor([float(busy)]))
+        self._sign = time.monotonic()
 
 
 ALONE = Ranks()

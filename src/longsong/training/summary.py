@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import statistics
+from array import array
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Self
 
 from longsong.errors import CheckpointError
 from longsong.files import sha256_of
-from longsong.metrics import Metrics
+from longsong.metrics import metric_lines
 from longsong.model import Network
 from longsong.training import checkpoint as checkpoints
 from longsong.training.checkpoint import Checkpoint
@@ -18,6 +21,32 @@ from longsong.training.record import RunRecord, write_summary
 from longsong.training.splits import Splits
 
 __all__ = ["summarise"]
+
+
+@dataclass
+class _Totals:
+    """What a summary needs of the metrics: of most lines two numbers are held."""
+
+    first: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The first line of each kind."""
+    last: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    floor_shares: array[float] = field(default_factory=lambda: array("d"))
+    examples: int = 0
+    clipped: int = 0
+
+    @classmethod
+    def of(cls, metrics: Path) -> Self:
+        found = cls()
+        for line in metric_lines(metrics):
+            found.first.setdefault(line["kind"], line)
+            found.last[line["kind"]] = line
+            if line["kind"] == "update":
+                found.seconds.append(line["seconds"])
+                found.floor_shares.append(line["floor_share"])
+                found.examples += line["examples"]
+                found.clipped += line["clipped"]
+        return found
 
 
 def summarise(
@@ -50,10 +79,8 @@ def summarise(
     SpaceError
         The disk is full, or may not be written to.
     """
-    metrics = Metrics.read(run / "metrics.jsonl")
-    updates, evaluations = metrics.updates, metrics.evaluations
-    seconds = [update["seconds"] for update in updates]
-    samples = sum(update["examples"] for update in updates) * record.data.frame * record.data.seq
+    found = _Totals.of(run / "metrics.jsonl")
+    samples = found.examples * record.data.frame * record.data.seq
     if sha256_of(checkpoints.best_file(run)) != at.best.sha256:
         raise CheckpointError(f"{checkpoints.best_file(run)} is altered: its sha256 is not the one on record; {REMEDY}")
     newest = run / "checkpoints" / f"update-{at.update:08d}" / "parameters.safetensors"
@@ -61,10 +88,10 @@ def summarise(
         "epochs": at.epoch,
         "updates": at.update,
         "parameters": network.size,
-        "first_train_cost": updates[0]["train_cost"],
-        "last_train_cost": updates[-1]["train_cost"],
-        "first_dev_cost": evaluations[0]["dev_cost"],
-        "last_dev_cost": evaluations[-1]["dev_cost"],
+        "first_train_cost": found.first["update"]["train_cost"],
+        "last_train_cost": found.last["update"]["train_cost"],
+        "first_dev_cost": found.first["dev"]["dev_cost"],
+        "last_dev_cost": found.last["dev"]["dev_cost"],
         "best": {
             "epoch": at.best.epoch,
             "dev_cost": at.best.dev_cost,
@@ -72,11 +99,11 @@ def summarise(
             "sha256": at.best.sha256,
         },
         **splits.baselines(),
-        "clipped_share": statistics.fmean(update["clipped"] for update in updates),
-        "floor_share": statistics.fmean(update["floor_share"] for update in updates),
+        "clipped_share": found.clipped / len(found.seconds),
+        "floor_share": statistics.fmean(found.floor_shares),
         "training_seconds": at.training_seconds,
-        "seconds_per_update": statistics.median(seconds),
-        "samples_per_second": samples / sum(seconds),
+        "seconds_per_update": statistics.median(found.seconds),
+        "samples_per_second": samples / sum(found.seconds),
         "estimated_bytes": estimated_bytes,
         "peak_bytes": peak_bytes,
         "starts": at.starts,

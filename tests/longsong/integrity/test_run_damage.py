@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from damage import WAYS, cut, flip, lengthen, remove
+from planned_grids import planned_grid
 from training_runs import final_bytes, metrics_without_times, train
 
 import longsong
@@ -215,7 +216,7 @@ def test_a_run_at_work_is_left_alone(complete_run, copied):
 
 
 def test_what_is_damaged_beside_the_runs_is_put_aside_and_the_rest_left(tmp_path):
-    write_grid(tmp_path, {"song": {"name": "a", "digest": "d"}, "runs": []})
+    write_grid(tmp_path, planned_grid())
     (tmp_path / "notes.txt").write_text("somebody's")
     assert set_files_aside(tmp_path) == []
     text = (tmp_path / "grid.json").read_text()

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from damage import cut, flip, remove
 from PIL import Image
+from planned_grids import planned_grid
 from training_runs import train
 
 from longsong.cli import main
-from longsong.files import write_json
+from longsong.grid_file import write_grid
 from longsong.integrity.folder import find_runs, verify_runs
 from longsong.training.run_lock import only_here
 
@@ -24,8 +25,7 @@ def runs(complete_run, stopped_run, tmp_path):
     shutil.copytree(complete_run, folder / "one")
     shutil.copytree(stopped_run, folder / "two")
     shutil.copytree(complete_run, folder / "as-coded/20x5/described-s1")
-    grid = {"song": {"name": "tune", "digest": "0" * 64}, "runs": []}
-    write_json(folder / "grid.json", {"format": "longsong.grid", "version": 1, **grid}, sealed=True)
+    write_grid(folder, planned_grid())
     (folder / "report").mkdir()
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "report/a.png")
     (folder / "report/index.html").write_text("<!doctype html>")

@@ -48,9 +48,10 @@ def tainted(runs: Path, evil: str) -> Path:
     for entry in grid["runs"]:
         entry |= {"reason": evil, "group": entry["group"]}
     grid |= {"command": ["longsong", evil]}
-    grid["runs"].append({**grid["runs"][0], "name": evil, "state": "failed"})
+    name = evil.replace("/", "\N{FRACTION SLASH}")  # no path
+    grid["runs"].append({**grid["runs"][0], "name": name, "state": "failed"})
     dump(runs / "grid.json", grid)
-    return (runs / NAME).rename(runs / evil.replace("/", "\N{FRACTION SLASH}"))
+    return (runs / NAME).rename(runs / name)
 
 
 @pytest.mark.parametrize("evil", EVIL)

@@ -38,6 +38,15 @@ def test_while_it_trains_its_own_pace_counts_more_and_more():
     assert run.expected() == 50.0
 
 
+def test_what_comes_before_its_updates_leaves_them_to_be_made():
+    run = live()
+    run.begin("here", 0.0)
+    run.hear({**GENERATING, "phase": "verifying the song", "unit": "samples"}, 1.0)
+    assert run.seconds_left(Pace(), 3.0) == 110.0
+    run.hear(training(0), 4.0)
+    assert run.times(4.0) == (0.0, 0.0, 4.0)
+
+
 def test_what_an_earlier_start_did_is_no_speed_of_this_one():
     run = live()
     run.begin("here", 0.0)

@@ -6,11 +6,11 @@ import importlib.util
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ray_clusters import cluster_of, node_of
+from real_workers import has_made, task, until
 from training_runs import config, final_bytes, metrics_without_times, train
 
 import longsong
@@ -24,14 +24,12 @@ from longsong.scheduling.ray_cluster import RayCluster, joined
 from longsong.scheduling.ray_workers import RayWorker, RayWorkers, ray_workers
 from longsong.scheduling.run_storage import StoredRun, extent_of, files_of
 from longsong.scheduling.scheduler import Scheduler
-from longsong.scheduling.tasks import RunTask
 from longsong.training.record import LOG, read_summary
 
 # Not imported here: it reads its settings when it is.
 if importlib.util.find_spec("ray") is None:
     pytest.skip("Ray (the extra 'ray') is not installed", allow_module_level=True)
 
-_SECONDS = 90.0
 _MEMORY = 1 << 30
 LONG = TrainingConfig(epochs=150)
 
@@ -53,18 +51,6 @@ def here(cluster):
 def alone(shards, tmp_path_factory) -> Path:
     """A run that nobody disturbed."""
     return train(shards, tmp_path_factory.mktemp("alone") / "run", training=LONG)
-
-
-def until(happens: Callable[[], object]) -> object:
-    ends = time.monotonic() + _SECONDS
-    while not (found := happens()):
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.02)
-    return found
-
-
-def task(shards: Path, out: Path, **changes) -> dict:
-    return RunTask(config(shards, out, **changes), ("longsong",)).to_json() | {"threads": 1}
 
 
 def told(worker: RayWorker) -> list[dict]:
@@ -108,7 +94,7 @@ def test_nodes_that_share_the_folder_train_in_it_and_tell_what_fails(here, shard
         again = pool.take(1)
         assert again is worker
         again.give(task(shards, out / "killed", training=LONG))
-        until(lambda: [one for one in again.messages() if one.get("done", 0) > 5])
+        until(lambda: has_made(again, 5))
         os.kill(pid_of(worker), signal.SIGKILL)
         assert "SIGKILL" in until(worker.ended)
         worker.close()
@@ -135,7 +121,7 @@ def test_nodes_that_see_nothing_but_the_storage_go_on_with_a_run_and_keep_it_whe
         worker = workers.start(1)
         worker.give(task(shards, out / "run", training=LONG))
         until(lambda: [one for one in worker.messages() if one.get("begun_at") == before])
-        until(lambda: [one for one in worker.messages() if one.get("done", 0) > before + 5])
+        until(lambda: has_made(worker, before + 5))
         worker.stop()
         assert until(worker.ended) == "its process ended with exit status 130"
         worker.close()

@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from real_workers import has_made, task, until
 from training_runs import config, final_bytes, train
 
 from longsong.config import ExecutionConfig, ModelConfig, TrainingConfig
@@ -20,26 +20,12 @@ from longsong.scheduling.tasks import Measurement, RunTask, task_from_json
 from longsong.scheduling.workers import LocalWorker
 from longsong.training.run_lock import only_here
 
-_SECONDS = 60.0
 LONG = TrainingConfig(epochs=2000)
-
-
-def until(happens: Callable[[], object]) -> object:
-    """Wait until something is true, and give that."""
-    ends = time.monotonic() + _SECONDS
-    while not (found := happens()):
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.02)
-    return found
 
 
 def heard(worker: LocalWorker, word: str) -> dict:
     """Wait for a message of a kind; gives it."""
     return until(lambda: next((said for said in worker.messages() if said["say"] == word), None))
-
-
-def task(shards: Path, out: Path, **changes) -> dict:
-    return RunTask(config(shards, out, **changes), ("longsong",)).to_json() | {"threads": 1}
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +51,7 @@ def test_a_run_is_trained_generated_from_and_told_of(worker, shards, tmp_path):
     assert said[-1] == {"say": "done"}
     progress = [one for one in said if one["say"] == "progress"]
     phases = list(dict.fromkeys(one["phase"] for one in progress))
+    assert phases[:2] == ["verifying the song", "training"]  # as `longsong.scheduling.live` knows them
     assert [phase for phase in phases if phase.endswith("ing")] == ["training", "generating", "judging"]
     training = [one for one in progress if one["phase"] == "training"]
     assert (training[-1]["done"], training[-1]["total"], training[-1]["unit"]) == (12, 12, "updates")
@@ -106,7 +93,7 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_killed_it_goes_on_to_the_same_
     long = TrainingConfig(epochs=40)
     stopped = LocalWorker(1)
     stopped.give(task(shards, tmp_path / "run", training=LONG))
-    until(lambda: [one for one in stopped.messages() if one.get("done", 0) > 5])
+    until(lambda: has_made(stopped, 5))
     assert stopped.seconds_of_work() > 0
     stopped.stop()
     assert until(stopped.ended) == "its process ended with exit status 130"
@@ -115,7 +102,7 @@ def test_asked_to_stop_it_leaves_a_checkpoint_and_killed_it_goes_on_to_the_same_
 
     killed = LocalWorker(1)
     killed.give(task(shards, tmp_path / "killed", training=long))
-    until(lambda: [one for one in killed.messages() if one.get("done", 0) > 20])
+    until(lambda: has_made(killed, 20))
     killed.kill()
     assert "SIGKILL" in killed.ended()
     killed.close()
@@ -132,7 +119,7 @@ from longsong.scheduling.workers import LocalWorker
 worker = LocalWorker(1)
 import json
 worker.give(json.loads({given!r}))
-while not [one for one in worker.messages() if one.get("done", 0) > 5]:
+while not [one for one in worker.messages() if one.get("unit") == "updates" and one["done"] > 5]:
     time.sleep(0.02)
 print(worker.pid, flush=True)
 time.sleep(1000)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -17,10 +18,12 @@ import torch
 from safetensors.numpy import load_file
 
 import longsong
+import streams
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.cli import main
 from longsong.config import Cell, Precision
 from longsong.errors import ConfigError
+from longsong.training.preparation import verify_song
 from longsong.training.ranked import RankedGradient
 from longsong.training.ranks import Ranks, ranks_of_environment
 from longsong.training.record import read_summary
@@ -249,3 +252,22 @@ def test_a_rank_without_rows_gets_what_the_others_have(asked):
     form = RankedGradient(Form(), Sums([torch.tensor([[2.0, 1.0], [10.0, 2.0]], dtype=torch.float64)]), lambda: False)
     own = torch.full((1, 2, 2), 4.0)
     assert form.costs(parameters, own, own, [1, 0]) == [3.0, 5.0]
+
+
+def test_the_first_is_waited_for_while_it_gives_signs():
+    other = [torch.ones(1), torch.ones(1), torch.zeros(1), torch.ones(1)]
+    Sums(other).wait()
+    assert len(other) == 1
+
+
+def test_signs_are_given_now_and_then_while_a_song_is_verified(shards, monkeypatch):
+    clock, told = iter(range(0, 10_000, 25)), []
+    monkeypatch.setattr("longsong.training.ranks.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    first = Sums([])
+    monkeypatch.setattr(first, "sum", lambda numbers: told.append(numbers.item()))
+    song = streams.Song.open(shards)
+    monkeypatch.setattr(song, "verify", lambda progress: [progress(samples) for samples in range(10)])
+    verify_song(song, first, quiet=True)
+    assert told == [1.0] * 3  # of ten, 25 s after each other, one as soon as there was none for a minute
+    first.go_on()
+    assert told == [1.0] * 3 + [0.0]
