@@ -1,11 +1,11 @@
 """Whether anything is lost when machines fail: a small grid, disturbed again and again, and compared with one in peace.
 
-``python -m benchmarks.crash [--hours H | --rounds N | --quick] [--seed S] [--json FILE]``. In each round a grid is
-begun in an empty folder on a small disk, and at random moments a random fault is done to it (``benchmarks/faults.py``);
-whenever it has ended it is begun again. Then it is left in peace: after at most one more start all runs have to be
-done, with the same bytes in their parameters and sounds as those of the undisturbed grid, with nothing that
-``longsong verify`` finds damaged, and with the same verdicts in the audit. The seed is printed first and decides all
-but the timing of processes.
+``python -m benchmarks.crash [--hours H | --rounds N | --quick] [--profile demo] [--seed S] [--json FILE]``. In each
+round a grid is begun in an empty folder on a small disk, and at random moments a random fault is done to it
+(``benchmarks/faults.py``); whenever it has ended it is begun again. Then it is left in peace: after at most one more
+start all runs have to be done, with the same bytes in their parameters and sounds as those of the undisturbed grid,
+with nothing that ``longsong verify`` finds damaged, and with the same verdicts in the audit. The seed is printed first
+and decides all but the timing of processes.
 
 Ratios, by name:
 
@@ -41,14 +41,12 @@ from benchmarks.processes import BenchmarkError, child_environment
 
 __all__ = ["Grid", "Round", "disturbed", "main", "possible_faults", "undisturbed"]
 
-_DISK = 512 << 20
-_SECONDS_TO_END = 600.0
+_SECONDS_TO_END = 3600.0
 _ONLY_OF_RESUMED = {"D10": "differs"}
 """What a row says of runs that were resumed and go on as described; of the undisturbed grid it has none to speak of."""
 
 _PARAMETERS = ("checkpoints/best.safetensors", "generated.wav")
 _LAST = "checkpoints/update-*/*.safetensors"
-_SPAN = (0.5, 6.0)  # seconds from one fault to the next
 
 COLUMNS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "round": ("round", str),
@@ -81,16 +79,43 @@ class Round:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """How much is run, and how often it is disturbed.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Of the command.
+    disk : int
+        Bytes of the small disk.
+    pauses : tuple of float
+        The shortest and the longest time in seconds from one fault to the next.
+    """
+
+    words: tuple[str, ...]
+    disk: int
+    pauses: tuple[float, float]
+
+
+PROFILES = {
+    # The smallest grid that has several runs of each kind of cell.
+    "smoke": Profile(("--profile", "smoke", "--only", "1000x50", "--widths", "16"), 512 << 20, (0.5, 6.0)),
+    "demo": Profile(("--profile", "demo"), 2 << 30, (2.0, 60.0)),
+}
+
+
+@dataclass(frozen=True)
 class Grid:
-    """The grid that is run: the smallest that has several runs of each kind of cell."""
+    """The grid that is run."""
 
     shards: Path
-    words: Sequence[str] = ("--profile", "smoke", "--only", "1000x50", "--widths", "16", "--side-by-side", "2")
+    profile: Profile = PROFILES["smoke"]
 
     def command(self, out: Path) -> list[str]:
         """Give the command that runs it in a folder."""
         own = [sys.executable, "-m", "longsong", "reproduce", "--device", "cpu"]
-        return [*without_override(), *own, *self.words, "--shards", str(self.shards), "--out", str(out)]
+        words = [*self.profile.words, "--side-by-side", "2"]
+        return [*without_override(), *own, *words, "--shards", str(self.shards), "--out", str(out)]
 
     @contextmanager
     def begun(self, out: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
@@ -181,7 +206,7 @@ def disturbed(
             with grid.begun(out, log) as process:
                 victim = Victim(process, out, disk, chance)
                 while left and process.poll() is None:
-                    time.sleep(chance.uniform(*_SPAN))
+                    time.sleep(chance.uniform(*grid.profile.pauses))
                     done_to = FAULTS[left[0]](victim) if process.poll() is None else None
                     if done_to is not None:
                         told.faults[left[0]] += 1
@@ -230,6 +255,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run rounds until the time is over; gives 1 where anything was lost."""
     parser = arguments(__doc__ or "")
     parser.add_argument("--hours", type=float, metavar="H", help="go on for so long")
+    parser.add_argument("--profile", choices=PROFILES, default="smoke", help="what is run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default: %(default)s")
     parser.add_argument("--faults", type=int, default=12, metavar="N", help="in each round (default: %(default)s)")
     parser.add_argument("--seed", type=int, metavar="S", help="default: a new one, which is printed")
@@ -242,12 +268,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.ExitStack() as stack:
         work = a.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="longsong-crash-")))
         work.mkdir(parents=True, exist_ok=True)
-        grid = Grid(work / "shards")
+        grid = Grid(work / "shards", PROFILES[a.profile])
         due = undisturbed(grid, work / "undisturbed", work / "undisturbed.log")
         rows, all_faults = [], Counter[str]()
         while (len(rows) < rounds) if ends is None else (time.monotonic() < ends):
             number = len(rows) + 1
-            with small_disk(work / f"disk-{number}", _DISK) as disk:
+            with small_disk(work / f"disk-{number}", grid.profile.disk) as disk:
                 out = work / f"disk-{number}" / "runs"
                 chance = random.Random(f"{seed} {number}")
                 names = chance.choices(possible_faults(disk), k=faults)
