@@ -9,6 +9,7 @@ from pathlib import Path
 
 import longsong
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
+from longsong.config import Precision
 from longsong.files import sha256_of
 from longsong.generated import generate_into
 from longsong.generating import Generating
@@ -32,9 +33,9 @@ def train(shards: Path, out: Path, **changes) -> Path:
     return longsong.train(config(shards, out, **changes), quiet=True)
 
 
-def train_to_be_heard(shards: Path, out: Path) -> Path:
-    """Train for an epoch in float64, from weights so large that predictions do not fade."""
-    execution = replace(CPU, precision="float64")
+def train_to_be_heard(shards: Path, out: Path, precision: Precision = "float64") -> Path:
+    """Train for an epoch, from weights so large that predictions do not fade."""
+    execution = replace(CPU, precision=precision)
     return train(
         shards, out, model=ModelConfig(hidden=8, init_width=0.5), training=TrainingConfig(epochs=1), execution=execution
     )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from math import isclose
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from longsong.audit.as_coded import AsCoded, GeneratedWay, SoundFigures, TrainedRun, TrainedWay
+from longsong.audit.described_costs import DescribedCosts
 from longsong.audit.run import Run
 from longsong.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.errors import LongsongError
@@ -39,7 +41,8 @@ def faults_of(found: AsCoded) -> Iterator[str]:
     if not found.training or found.training[0].name != DESCRIBED:
         yield f"its first way is not {DESCRIBED!r}, with which all others are compared"
         return
-    means: dict[int, float] = {}
+    described: dict[int, Run] = {}
+    costs = DescribedCosts(folder)
     for way in found.training:
         if way.switches != (due := _switches(way.name, "training")):
             yield f"{way.name} is {due or 'no switch'}, and it says {way.switches}"
@@ -48,8 +51,11 @@ def faults_of(found: AsCoded) -> Iterator[str]:
             yield from _of_files(folder, one.run, one.files, due_files)
             try:
                 run = Run.open(folder / _inside(one.run))
-                means.setdefault(one.seed, run.summary["cost_of_mean"])
-                yield from (f"{one.run}: {fault}" for fault in _of_run(found, way, one, run, means[one.seed]))
+                as_described = described.setdefault(one.seed, run)
+                faults = chain(
+                    _of_run(found, way, one, run, as_described), _of_cost(way, one, run, as_described, costs)
+                )
+                yield from (f"{one.run}: {fault}" for fault in faults)
                 yield from _of_sound(folder, one.wav, [], None, one.sound)
             except LongsongError as error:
                 yield f"{one.run}: {error}"
@@ -66,13 +72,13 @@ def _switches(name: str, stage: Any) -> list[str]:
     return [name] if name in every else []
 
 
-def _of_run(found: AsCoded, way: TrainedWay, one: TrainedRun, run: Run, cost_of_mean: float) -> Iterator[str]:
-    """Hold the numbers of one run against its files; `cost_of_mean` is that of the run as described of its seed."""
+def _of_run(found: AsCoded, way: TrainedWay, one: TrainedRun, run: Run, described: Run) -> Iterator[str]:
+    """Hold the numbers of one run against its files, and those of the run as described of its seed."""
     for kind in ("metrics", "parameters", "best"):
         if altered := run.altered(kind):
             yield altered
     yield from _of_config(found, way, one, run)
-    summary, updates = run.summary, run.metrics.updates
+    summary, updates, cost_of_mean = run.summary, run.metrics.updates, described.summary["cost_of_mean"]
     costs = [line["dev_cost"] for line in run.metrics.evaluations if line["epoch"] and line["dev_cost"] is not None]
     if not costs or not updates or summary["cost_of_mean"] <= 0 or cost_of_mean <= 0:
         yield f"{len(updates)} updates, {len(costs)} dev costs, and {summary['cost_of_mean']} of predicting the mean"
@@ -89,8 +95,14 @@ def _of_run(found: AsCoded, way: TrainedWay, one: TrainedRun, run: Run, cost_of_
         "best_sha256": run.sha256(run.best_parameters),
     }
     yield from _unlike({key: getattr(one, key) for key in due}, due)
-    if not _OTHER_DATA & set(way.switches) and not isclose(one.described_cost, due["dev_cost"], rel_tol=_SAME_COST):
-        yield f"its described_cost is {one.described_cost!r}, and its data are as described: {due['dev_cost']!r}"
+
+
+def _of_cost(way: TrainedWay, one: TrainedRun, run: Run, described: Run, costs: DescribedCosts) -> Iterator[str]:
+    """Hold the cost as described against the reported one where data and units are the same; else compute it again."""
+    if _OTHER_DATA & set(way.switches):
+        yield from costs.faults(one.described_cost, run, described)
+    elif not isclose(one.described_cost, one.dev_cost, rel_tol=_SAME_COST):
+        yield f"its described_cost is {one.described_cost!r}, and its data are as described: {one.dev_cost!r}"
 
 
 def _of_config(found: AsCoded, way: TrainedWay, one: TrainedRun, run: Run) -> Iterator[str]:

@@ -75,11 +75,13 @@ def epochs(evidence: Evidence) -> Finding:
         if altered:
             seen.append(Seen(run.name, False, altered, files))
             continue
+        evaluated = {line["epoch"] for line in run.metrics.evaluations} - {0}
         counts = {
             "config.json": run.of("training.epochs"),
             "summary.json": run.summary["epochs"],
             "updates": len({line["epoch"] for line in run.metrics.updates}),
-            "dev evaluations": len({line["epoch"] for line in run.metrics.evaluations} - {0}),
+            "dev evaluations": len(evaluated),
+            "lines of dev evaluations": sum(line["epoch"] > 0 for line in run.metrics.evaluations),
         }
         says = ", ".join(f"{count} epochs by its {where}" for where, count in counts.items())
         source = run.of("training.start_from")

@@ -6,7 +6,7 @@ generated frame does not rest on the word of the program that made it. Nothing h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from longsong.errors import RunError
 
 __all__ = [
     "Parameters",
+    "Product",
     "State",
     "advance",
     "cell_of",
@@ -23,6 +24,7 @@ __all__ = [
     "initial_states",
     "layers_of",
     "predict",
+    "product_of",
     "recurrent_parameters",
     "run_steps",
     "sigma",
@@ -30,6 +32,7 @@ __all__ = [
 
 Array = NDArray[Any]
 Parameters = Mapping[str, Array]
+Product = Callable[[Array, Array], Array]
 State = tuple[Array, ...]
 """What a layer carries from step to step, shape (rows, hidden) each: its state, and an LSTM's cells."""
 
@@ -100,7 +103,25 @@ def _layer_shapes(cell: str, n: int, h: int) -> dict[str, tuple[int, ...]]:
     return linear | {f"lstm{n}.W_state": (h, 4 * h)} | peepholes | states
 
 
-def predict(p: Parameters, inputs: Array, recurrence: str = "time") -> Array:
+def product_of(precision: str) -> Product:
+    """Give the matrix product that a network of this precision makes.
+
+    Of ``bfloat16`` the operands are rounded to that, to the nearest and of two as near to the even one, and nothing
+    else is.
+    """
+    if precision != "bfloat16":
+        return np.matmul
+    return lambda a, b: _to_bfloat16(a).astype(a.dtype) @ _to_bfloat16(b).astype(b.dtype)
+
+
+def _to_bfloat16(x: Array) -> Array:
+    bits = x.astype(np.float32).view(np.uint32)
+    odd = (bits >> 16) & 1
+    rounded: Array = ((bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)).view(np.float32)
+    return rounded
+
+
+def predict(p: Parameters, inputs: Array, recurrence: str = "time", product: Product = np.matmul) -> Array:
     """Predict the next frame at each step of each example.
 
     Parameters
@@ -111,22 +132,26 @@ def predict(p: Parameters, inputs: Array, recurrence: str = "time") -> Array:
         Normalised frames.
     recurrence : {'time', 'batch'}
         The axis that the state is carried along: the sequence, or the mini-batch (D01).
+    product : callable
+        Multiplies matrices (`product_of`).
 
     Returns
     -------
     ndarray, shape (batch, seq, frame)
     """
     axis = 1 if recurrence == "time" else 0
-    return np.stack(list(run_steps(p, np.moveaxis(inputs, axis, 0))), axis=axis)
+    return np.stack(list(run_steps(p, np.moveaxis(inputs, axis, 0), product)), axis=axis)
 
 
-def run_steps(p: Parameters, steps: Iterable[Array]) -> Iterator[Array]:
+def run_steps(p: Parameters, steps: Iterable[Array], product: Product = np.matmul) -> Iterator[Array]:
     """Advance the network step by step; memory does not grow with their number.
 
     Parameters
     ----------
     steps : iterable of ndarray, shape (rows, frame)
         The inputs of each step.
+    product : callable
+        Multiplies matrices.
 
     Yields
     ------
@@ -135,7 +160,7 @@ def run_steps(p: Parameters, steps: Iterable[Array]) -> Iterator[Array]:
     """
     states: list[State] = []
     for x in steps:
-        y, states = advance(p, x, states or initial_states(p, len(x)))
+        y, states = advance(p, x, states or initial_states(p, len(x)), product)
         yield y
 
 
@@ -152,7 +177,9 @@ def initial_states(p: Parameters, rows: int) -> list[State]:
     ]
 
 
-def advance(p: Parameters, x: Array, states: Sequence[State]) -> tuple[Array, list[State]]:
+def advance(
+    p: Parameters, x: Array, states: Sequence[State], product: Product = np.matmul
+) -> tuple[Array, list[State]]:
     """Make one step of each row.
 
     Parameters
@@ -162,6 +189,8 @@ def advance(p: Parameters, x: Array, states: Sequence[State]) -> tuple[Array, li
     x : ndarray, shape (rows, frame)
     states : sequence of State
         Of each layer before the step.
+    product : callable
+        Multiplies matrices.
 
     Returns
     -------
@@ -171,13 +200,13 @@ def advance(p: Parameters, x: Array, states: Sequence[State]) -> tuple[Array, li
         Of each layer after it.
     """
     step = {"gru": _gru, "lstm": _lstm, "rnn": _rnn}[cell_of(p)]
-    e = x @ p["input_to_hidden.W"] + p["input_to_hidden.b"]
+    e = product(x, p["input_to_hidden.W"]) + p["input_to_hidden.b"]
     after = []
     for n, state in enumerate(states):
-        state = step(p, n, e, state)
+        state = step(p, n, e, state, product)
         after.append(state)
         e = state[0]
-    return e @ p["hidden_to_output.W"] + p["hidden_to_output.b"], after
+    return product(e, p["hidden_to_output.W"]) + p["hidden_to_output.b"], after
 
 
 def sigma(x: Array) -> Array:
@@ -186,19 +215,20 @@ def sigma(x: Array) -> Array:
     return y
 
 
-def _gru(p: Parameters, n: int, e: Array, state: State) -> State:
+def _gru(p: Parameters, n: int, e: Array, state: State, product: Product) -> State:
     (h,) = state
     hidden = h.shape[1]
-    gates = sigma(h @ p[f"gru{n}.state_to_gates"] + e @ p[f"fork{n}/fork_gates{n}.W"] + p[f"fork{n}/fork_gates{n}.b"])
+    driven = product(e, p[f"fork{n}/fork_gates{n}.W"]) + p[f"fork{n}/fork_gates{n}.b"]
+    gates = sigma(product(h, p[f"gru{n}.state_to_gates"]) + driven)
     update, reset = gates[:, :hidden], gates[:, hidden:]
-    linear = e @ p[f"fork{n}/fork_linear{n}.W"] + p[f"fork{n}/fork_linear{n}.b"]
-    candidate = np.tanh((reset * h) @ p[f"gru{n}.state_to_state"] + linear)
+    linear = product(e, p[f"fork{n}/fork_linear{n}.W"]) + p[f"fork{n}/fork_linear{n}.b"]
+    candidate = np.tanh(product(reset * h, p[f"gru{n}.state_to_state"]) + linear)
     return (update * candidate + (1 - update) * h,)
 
 
-def _lstm(p: Parameters, n: int, e: Array, state: State) -> State:
+def _lstm(p: Parameters, n: int, e: Array, state: State, product: Product) -> State:
     h, c = state
-    a = h @ p[f"lstm{n}.W_state"] + e @ p[f"linear{n}.W"] + p[f"linear{n}.b"]
+    a = product(h, p[f"lstm{n}.W_state"]) + product(e, p[f"linear{n}.W"]) + p[f"linear{n}.b"]
     a_in, a_forget, a_cell, a_out = np.split(a, 4, axis=1)
     i = sigma(a_in + c * p[f"lstm{n}.W_cell_to_in"])
     f = sigma(a_forget + c * p[f"lstm{n}.W_cell_to_forget"])
@@ -207,6 +237,6 @@ def _lstm(p: Parameters, n: int, e: Array, state: State) -> State:
     return o * np.tanh(c), c
 
 
-def _rnn(p: Parameters, n: int, e: Array, state: State) -> State:
+def _rnn(p: Parameters, n: int, e: Array, state: State, product: Product) -> State:
     (h,) = state
-    return (np.tanh(h @ p[f"rnn{n}.W"] + e @ p[f"linear{n}.W"] + p[f"linear{n}.b"]),)
+    return (np.tanh(product(h, p[f"rnn{n}.W"]) + product(e, p[f"linear{n}.W"]) + p[f"linear{n}.b"]),)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longsong.audit.network import predict, run_steps
+from longsong.audit.network import predict, product_of, run_steps
 from longsong.audit.run import Run
 from longsong.audit.song import SeenSong
 from longsong.audit.wavs import Wav, seed_left_in, similarity
@@ -28,6 +28,7 @@ __all__ = [
     "allowed",
     "away_from",
     "fit_levels",
+    "precision_of",
     "regenerate",
     "see_seed",
     "seed_as_seen",
@@ -35,6 +36,9 @@ __all__ = [
 
 _LEVELS = 2.0
 """Sample levels that a generated sample may be from the one computed again (it is rounded to int16)."""
+_ROUNDINGS = 3.0
+"""How many times the difference that rounding its operands makes a sample may be off for that: products that are put
+together otherwise are rounded in other places."""
 _LONGEST_SEQ = 1000
 """Frames of a sequence that the audit predicts step by step; longer ones take it too long."""
 SHOWN = 3
@@ -88,6 +92,8 @@ class Regenerated:
     largest : float
         Largest difference between the wav and the predictions found, in sample levels; of the first
         prediction, where it was not found.
+    rounding : float
+        Sample levels that may be due to operands which are rounded to bfloat16; 0 where they are not.
     next_away, turned_away : float
         Sample levels between the wav and a second prediction that is made from the first as it is, and from the first
         turned upside down; 0 where no second one stands in the wav, or none was looked for.
@@ -98,6 +104,7 @@ class Regenerated:
     feedback: str | None
     followed: int
     largest: float
+    rounding: float = 0.0
     next_away: float = 0.0
     turned_away: float = 0.0
 
@@ -144,15 +151,17 @@ def regenerate(run: Run, seed: SeenSeed) -> Regenerated:
     again = _Predictor(run, seed.samples)
     wav = run.wav.data[seed.left :]
     first = again.levels(again.first)
-    join, gain, shift, away = _join(wav, first)
+    rounding = again.rounding()
+    join, gain, shift, away = _join(wav, first, rounding)
     if join is None:
-        return Regenerated(None, gain, None, 0, away)
-    best = Regenerated(join, gain, None, 1, away)
+        return Regenerated(None, gain, None, 0, away, rounding)
+    best = Regenerated(join, gain, None, 1, away, rounding)
     aways = {}
     for way in ("carry",) if generated["mode"] == "carry" else ("plain", "upside-down"):
-        followed, largest, aways[way] = _follow(wav, again.predictions(way), join, gain, shift)
+        most = allowed(gain, rounding)
+        followed, largest, aways[way] = _follow(wav, again.predictions(way), join, gain, shift, most)
         if followed > best.followed:
-            best = Regenerated(join, gain, "plain" if way == "carry" else way, followed, largest)
+            best = Regenerated(join, gain, "plain" if way == "carry" else way, followed, largest, rounding)
     return replace(best, next_away=next(iter(aways.values())), turned_away=aways.get("upside-down", 0.0))
 
 
@@ -160,6 +169,11 @@ def seed_as_seen(run: Run, seed: Samples) -> NDArray[np.float32]:
     """Normalise a seed in float32, as in training; shape (1, seq, frame)."""
     samples = seed.astype(np.float32) * np.float32(run.of("song.scale")) + np.float32(run.of("song.offset"))
     return samples.reshape(1, run.generated["seq"], run.generated["frame"])
+
+
+def precision_of(run: Run) -> str:
+    """Give the precision that a run's sound was computed in; older records name none, and mean the run's."""
+    return str(run.generated.get("precision", run.of("execution.precision")))
 
 
 class _Predictor:
@@ -172,7 +186,15 @@ class _Predictor:
         found = run.parameters("best" if generated["parameters"] == "best" else "last", generated["frame"])
         self.parameters = {name: tensor.astype(np.float64) for name, tensor in found.items()}
         self.seed = seed_as_seen(run, seed).astype(np.float64)
-        self.first = predict(self.parameters, self.seed, self.recurrence)
+        self.product = product_of(precision_of(run))
+        self.first = predict(self.parameters, self.seed, self.recurrence, self.product)
+
+    def rounding(self) -> float:
+        """Give the levels by which the first prediction may be off because operands are rounded."""
+        if self.product is np.matmul:
+            return 0.0
+        exact = predict(self.parameters, self.seed, self.recurrence)
+        return _ROUNDINGS * float(np.abs(self.levels(exact) - self.levels(self.first)).max())
 
     def levels(self, prediction: Floats) -> Floats:
         """Undo the normalisation: (1, seq, frame) to sample levels, shape (seq, frame)."""
@@ -195,7 +217,7 @@ class _Predictor:
                 lowest, highest = min(lowest, last.min()), max(highest, last.max())
                 spread = float(last.max() - last.min()) or 1.0
                 last = highest - (highest - lowest) * (last - last.min()) / spread
-            last = predict(self.parameters, last, self.recurrence)
+            last = predict(self.parameters, last, self.recurrence, self.product)
             yield self.levels(last)
 
     def _carried(self) -> Iterator[Floats]:
@@ -206,7 +228,7 @@ class _Predictor:
             while True:
                 yield made[-1]
 
-        for step, prediction in enumerate(run_steps(self.parameters, steps())):
+        for step, prediction in enumerate(run_steps(self.parameters, steps(), self.product)):
             made = [prediction]
             if step >= self.seed.shape[1]:
                 yield self.levels(prediction[None])
@@ -214,7 +236,7 @@ class _Predictor:
                 return
 
 
-def _join(wav: Samples, first: Floats) -> tuple[str | None, float, float, float]:
+def _join(wav: Samples, first: Floats, rounding: float) -> tuple[str | None, float, float, float]:
     """Find the first predicted sequence in the wav: as it is, or, failing that, stretched.
 
     Returns
@@ -229,13 +251,13 @@ def _join(wav: Samples, first: Floats) -> tuple[str | None, float, float, float]
     closest = np.inf
     for join, piece in pieces.items():
         away = away_from(wav, 0, piece, 1.0, 0.0)
-        if away <= _LEVELS:
+        if away <= allowed(1.0, rounding):
             return join, 1.0, 0.0, away
         closest = min(closest, away)
     for join, piece in pieces.items():
         gain, shift = fit_levels(wav[: len(piece)], piece)
         away = away_from(wav, 0, piece, gain, shift)
-        if gain > 0 and away <= allowed(gain):
+        if gain > 0 and away <= allowed(gain, rounding):
             return join, gain, shift, away
     return None, 1.0, 0.0, float(closest)
 
@@ -250,7 +272,7 @@ def fit_levels(wav: Samples, piece: Floats) -> tuple[float, float]:
 
 
 def _follow(
-    wav: Samples, predictions: Iterator[Floats], join: str, gain: float, shift: float
+    wav: Samples, predictions: Iterator[Floats], join: str, gain: float, shift: float, most: float
 ) -> tuple[int, float, float]:
     """Count the predictions that stand one behind the other; give their largest difference, and that of the second."""
     at, largest, followed, second = 0, 0.0, 0, 0.0
@@ -260,15 +282,15 @@ def _follow(
             break
         away = away_from(wav, at, piece, gain, shift)
         second = away if number == 1 else second
-        if away > allowed(gain):
+        if away > most:
             break
         followed, largest, at = followed + 1, max(largest, away), at + len(piece)
     return followed, largest, second
 
 
-def allowed(gain: float) -> float:
+def allowed(gain: float, rounding: float = 0.0) -> float:
     """Give the levels that a sound may be from its predictions multiplied by `gain`: their rounding grows with it."""
-    return _LEVELS * max(1.0, gain)
+    return (_LEVELS + rounding) * max(1.0, gain)
 
 
 def away_from(wav: Samples, at: int, piece: Floats, gain: float, shift: float) -> float:

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longsong.audit.network import advance, initial_states
-from longsong.audit.regenerate import Regenerated, SeenSeed, allowed, away_from, fit_levels, seed_as_seen
+from longsong.audit.network import Product, advance, initial_states, product_of
+from longsong.audit.regenerate import Regenerated, SeenSeed, allowed, away_from, fit_levels, precision_of, seed_as_seen
 from longsong.audit.run import Run
 
 __all__ = ["Replayed", "last_frames", "predictions_due", "replay", "work_of_a_prediction"]
 
 _ROUNDING = 10.0
-"""How many times further than a replay in float32 is from one in float64 a sound may be, to have been rounded off."""
+"""How many times further than two replays that round otherwise are apart a sound may be, to have been rounded off."""
 
 Floats = NDArray[Any]
 
@@ -44,8 +44,8 @@ class Replayed:
     away : float
         That of the first one that does not stand in it; 0 where all do.
     rounded_off : bool
-        Whether the rounding of float32 alone explains that: computed in float32 and in float64 the prediction differs
-        about as much. Nothing can be said of the sound from there on.
+        Whether rounding alone explains that: computed in float32, and in float64 (with operands rounded to bfloat16
+        where the sound's were), the prediction differs about as much. Nothing can be said of the sound from there on.
     """
 
     due: int
@@ -98,17 +98,17 @@ def replay(run: Run, seed: SeenSeed, found: Regenerated, count: int) -> Replayed
     wav, frame = run.wav.data[seed.left :], run.generated["frame"]
     due = predictions_due(run, seed)
     asked = min(count, due)
-    pieces: Iterable[Floats] = _levels(run, seed, asked, np.float64)
+    pieces: Iterable[Floats] = _levels(run, seed, asked, np.float64, product_of(precision_of(run)))
     gain, shift = 1.0, 0.0
     if found.gain != 1.0:
         pieces, gain, shift = _stretched(wav, list(pieces))
-    largest = 0.0
+    largest, most = 0.0, allowed(gain, found.rounding)
     for number, piece in enumerate(pieces):
         away = away_from(wav, number * frame, piece, gain, shift)
-        if away > allowed(gain):
-            (rounded,) = islice(_levels(run, seed, number + 1, np.float32), number, None)
+        if away > most:
+            (rounded,) = islice(_levels(run, seed, number + 1, np.float32, np.matmul), number, None)
             spread = gain * float(np.abs(rounded - piece).max())
-            return Replayed(due, asked, number, largest, away, away <= allowed(gain) + _ROUNDING * spread)
+            return Replayed(due, asked, number, largest, away, away <= most + _ROUNDING * spread)
         largest = max(largest, away)
     return Replayed(due, asked, asked, largest)
 
@@ -136,19 +136,25 @@ def _stretched(wav: Floats, pieces: list[Floats]) -> tuple[list[Floats], float, 
     return pieces, gain, shift
 
 
-def _levels(run: Run, seed: SeenSeed, count: int, dtype: type[np.float32] | type[np.float64]) -> Iterator[Floats]:
+def _levels(
+    run: Run, seed: SeenSeed, count: int, dtype: type[np.float32] | type[np.float64], product: Product
+) -> Iterator[Floats]:
     """Give the last frames of the first predictions in sample levels, shape (frame,) each."""
     which = "best" if run.generated["parameters"] == "best" else "last"
     found = run.parameters(which, run.generated["frame"])
     parameters = {name: tensor.astype(dtype) for name, tensor in found.items()}
     frames = seed_as_seen(run, seed.samples)[0].astype(dtype)
     scale, offset = run.of("song.scale"), run.of("song.offset")
-    for made in last_frames(parameters, frames, count, run.of("model.recurrence")):
+    for made in last_frames(parameters, frames, count, run.of("model.recurrence"), product):
         yield (made.astype(np.float64) - offset) / scale
 
 
 def last_frames(
-    parameters: Mapping[str, Floats], seed: Floats, count: int, recurrence: str = "time"
+    parameters: Mapping[str, Floats],
+    seed: Floats,
+    count: int,
+    recurrence: str = "time",
+    product: Product = np.matmul,
 ) -> Iterator[Floats]:
     """Predict, feed the prediction back, and again: give the last frame of each.
 
@@ -163,6 +169,8 @@ def last_frames(
     recurrence : {'time', 'batch'}
         The axis of the state; where it is not time, no frame depends on those before it, and last ones follow from
         last ones alone.
+    product : callable
+        Multiplies matrices.
 
     Yields
     ------
@@ -181,7 +189,7 @@ def last_frames(
             ]
         # The first prediction takes the seed, and each other one what the one before it made a tick ago.
         inputs = np.concatenate([seed[tick : tick + 1], made])[: len(states[0][0])]
-        made, states = advance(parameters, inputs, states)
+        made, states = advance(parameters, inputs, states, product)
         if tick >= seq - 1:  # the oldest has come to its last frame
             yield made[0]
             states = [tuple(tensor[1:] for tensor in layer) for layer in states]

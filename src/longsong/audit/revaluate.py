@@ -27,6 +27,7 @@ __all__ = [
     "DevCost",
     "LeftOutError",
     "Workload",
+    "batch_costs",
     "dev_batches",
     "dev_cost_after",
     "frames_of",
@@ -221,7 +222,7 @@ def dev_cost_after(
     frame, seq = run.of("data.frame"), run.of("data.seq")
     workload.spend(float(run.parameter_count) * run.of("data.dev_examples") * seq, run, what)
     held = parameters()
-    costs = [_batch_costs(run, song, indices, held, recurrence, span) for indices in dev_batches(run, epoch)]
+    costs = [batch_costs(run, song, indices, held, recurrence, span) for indices in dev_batches(run, epoch)]
     computed = {offset: float(np.mean([cost[offset] for cost in costs])) for offset in costs[0]}
     ways = {
         "mean": 1.0,
@@ -266,7 +267,7 @@ def frames_of(run: Run, song: SeenSong, split: str, indices: NDArray[np.int64], 
     return np.stack(found).reshape(len(starts), frames, frame)
 
 
-def _batch_costs(
+def batch_costs(
     run: Run,
     song: SeenSong,
     indices: NDArray[np.int64],
@@ -274,7 +275,19 @@ def _batch_costs(
     recurrence: str,
     span: int,
 ) -> dict[int, float]:
-    """Give the mean of squares of one mini-batch, by the target's distance in frames."""
+    """Give the mean of squares of one mini-batch of the dev split, by the target's distance in frames.
+
+    Parameters
+    ----------
+    run : Run
+        Whose dev examples, and normalisation, are meant.
+    song : SeenSong
+    indices : ndarray, shape (examples,), int64
+    parameters : mapping
+        By name.
+    recurrence, span
+        As of `revaluate`.
+    """
     seq = run.of("data.seq")
     # One frame more than inputs and targets, for the target two frames later, where the song has it.
     frames = frames_of(run, song, "dev", indices, max(_OFFSETS))

@@ -14,7 +14,7 @@ from small_song import tune, write_shards
 from training_runs import CPU, final_bytes, metrics_without_times
 
 import longsong
-from longsong.audit.as_coded_file import load_as_coded
+from longsong.audit.as_coded_file import load_as_coded, write_as_coded
 from longsong.audit.checks_code_training import (
     example_counts,
     forget_bias,
@@ -132,6 +132,26 @@ def test_costs_are_taken_on_one_dev_split_too(measured):
                 assert run.described_cost == pytest.approx(run.dev_cost, rel=1e-5)
             else:
                 assert run.described_cost != pytest.approx(run.dev_cost, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["overlap", "mean-shift", "all"])
+def test_a_cost_as_described_that_is_not_its_parameters_is_named(measured, tmp_path, name):
+    folder = shutil.copytree(measured.path.parent, tmp_path / "runs" / "as-coded" / "SHAPE")
+    found = load_as_coded(folder / measured.path.name)
+
+    def better(run):
+        cost = run.described_cost * 0.99
+        return replace(run, described_cost=cost, described_over_mean=run.described_over_mean * 0.99)
+
+    ways = [replace(way, runs=[*map(better, way.runs)]) if way.name == name else way for way in found.training]
+    write_as_coded(replace(found, training=ways))
+    with pytest.raises(RunError, match=f"{name}-s1: its described_cost is .*, and its parameters give"):
+        load_as_coded(found.path)
+    shutil.move(shards_in(measured), tmp_path / "away")
+    try:
+        assert load_as_coded(found.path).training == ways  # believed: the song is not here
+    finally:
+        shutil.move(tmp_path / "away", shards_in(measured))
 
 
 def test_the_cost_as_described_is_brought_to_the_scale_as_described(measured, tmp_path):
