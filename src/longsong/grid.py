@@ -295,15 +295,16 @@ def _comparison(grid: list[PlannedRun], profile: Profile, width: int) -> list[Pl
     # Without a dev example there is nothing to compare.
     candidates = [run for run in grid if run.state == "left" and run.configuration.hidden == width and run.dev_examples]
 
-    # Two of the 2016 folders' shapes, and of the others rather the cheapest that has more than one update an epoch:
-    # on a short song the cells learn nothing at the former, and are alike in that alone.
+    # Two of the 2016 folders' shapes, and of the others rather that of the fewest steps with more than one update an
+    # epoch: on a short song the cells learn nothing at the former, and are alike in that alone. Not by what is
+    # estimated: each start, wherever it is, has to choose the same.
     known = sorted(
         (run for run in candidates if run.configuration.shape in _COMPARISON_SHAPES),
         key=lambda run: _COMPARISON_SHAPES.index(run.configuration.shape),
     )[:2]
     others = sorted(
         (run for run in candidates if run not in known),
-        key=lambda run: (run.updates_per_epoch < 2, run.estimated_seconds or 0.0),
+        key=lambda run: (run.updates_per_epoch < 2, run.train_examples * run.configuration.seq),
     )
     runs = []
     for base in (known + others)[: profile.comparison_shapes]:

@@ -53,8 +53,6 @@ class GridPlan:
     ----------
     runs : list of PlannedRun
         What this call plans, with the state that each is in.
-    others : list of dict
-        Entries of an earlier ``grid.json`` that this call does not plan.
     sharing : Sharing
         How the machine is divided.
     song : dict
@@ -95,8 +93,6 @@ class GridPlan:
         self._outcomes: dict[str, dict[str, Any] | None] = {}
         self._before = self._read_before()
         self.runs = self._plan(lambda run: Estimate(0.0, 0.0))
-        planned = {run.name for run in self.runs}
-        self.others = [run for run in self._before.get("runs", []) if run["name"] not in planned]
         self.sharing = _ALONE
 
     def estimate(self, machine: Sharing, side_by_side: int | None = None) -> None:
@@ -139,13 +135,14 @@ class GridPlan:
 
     def _choose_sharing(self, machine: Sharing, side_by_side: int | None) -> Sharing:
         """Divide the machine: as asked for, as before, or as makes all end soonest."""
-        if side_by_side is not None:
-            return replace(machine, slots=side_by_side)
         if isinstance(self._before.get("sharing"), dict):
             kept = type(machine).from_json(self._before["sharing"])
             # What a run began with it keeps; on another machine all is measured anew.
-            if replace(kept, memory=0, slots=0) == replace(machine, memory=0, slots=0):
+            as_before = replace(kept, memory=0, slots=0) == replace(machine, memory=0, slots=0)
+            if as_before and side_by_side in (None, kept.slots):
                 return kept
+        if side_by_side is not None:
+            return replace(machine, slots=side_by_side)
 
         def seconds(slots: int) -> float:
             sharing = replace(machine, slots=slots)
@@ -300,6 +297,10 @@ class GridPlan:
             }
             for run in self.runs
         ]
+        planned = {run.name for run in self.runs}
+        # Of earlier calls; once each, whatever that call had written.
+        before = {run["name"]: run for run in self._before.get("runs", [])}
+        others = [run for name, run in before.items() if name not in planned]
         return {
             "song": self.song,
             "profile": self.chosen.profile,
@@ -310,7 +311,7 @@ class GridPlan:
             "updated": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds_left": None if seconds_left is None else round(seconds_left, 1),
             "sharing": self.sharing.to_json(),
-            "runs": runs + self.others,
+            "runs": runs + others,
         }
 
     def _outcome(self, run: PlannedRun) -> dict[str, Any] | None:

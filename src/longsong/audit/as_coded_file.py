@@ -33,7 +33,7 @@ _REMEDY = "run `longsong audit RUNS --as-coded` again, which makes what is missi
 
 def write_as_coded(found: AsCoded) -> None:
     """Write ``as_coded.json``, whole or not at all; raises as `longsong.files.write_json`."""
-    write_json(found.path, found.to_json())
+    write_json(found.path, found.to_json(), sealed=True)
 
 
 def find_as_coded(runs: Path) -> list[AsCoded]:

@@ -218,7 +218,7 @@ def _audit(runs: Path) -> Audit:
 
 def write_audit(audit: Audit, path: Path) -> None:
     """Write an audit as JSON, whole or not at all; raises as `longsong.files.write_json`."""
-    write_json(path, audit.to_json())
+    write_json(path, audit.to_json(), sealed=True)
 
 
 def format_audit(audit: Audit, width: int = 100) -> str:

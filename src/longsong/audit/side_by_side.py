@@ -106,7 +106,7 @@ def write_cells(path: Path, found: list[SideBySide]) -> None:
         asdict(one) | {"median_seconds": {cell: one.median(cell) for cell in one.seconds}} for one in found
     ]
     head = {"format": _FORMAT, "version": _VERSION, "made_by": {"longsong": __version__}}
-    write_json(path, head | {"configurations": configurations})
+    write_json(path, head | {"configurations": configurations}, sealed=True)
 
 
 def read_cells(path: Path) -> list[SideBySide]:

@@ -109,7 +109,7 @@ def kept_excerpt_figures(folder: Path, song: SongLike, statistics: SongStatistic
     except RunError:
         figures = excerpt_figures(song, statistics, frame)
         if figures is not None:
-            write_json(path, {"format": _FORMAT, "version": _VERSION, **known, "figures": figures})
+            write_json(path, {"format": _FORMAT, "version": _VERSION, **known, "figures": figures}, sealed=True)
         return figures
 
 

@@ -145,7 +145,7 @@ def compare_with_2016(
         shapes=tuple(replace(shape, runs=tuple(making.make(work) for work in works)) for shape, works in plan),
     )
     audited = compare_curves(record, folder, found, original, trained)
-    write_json(folder / CURVES_FILE, audited.to_json())
+    write_json(folder / CURVES_FILE, audited.to_json(), sealed=True)
     return audited
 
 

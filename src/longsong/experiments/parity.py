@@ -291,6 +291,7 @@ def write_parity(results: Sequence[Parity], path: Path, command: Sequence[str] =
             "tolerances": {"forward": FORWARD_TOLERANCE, "training": TRAINING_TOLERANCE},
             "files": files,
         },
+        sealed=True,
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from as_coded_folders import write_experiment
 from lies_about_records import AS_CODED_LIES, RecordLie
-from run_folders import copy
+from run_folders import copy, dump
 
 from longsong.audit.as_coded_file import AS_CODED_FILE, find_as_coded, load_as_coded, write_as_coded
 from longsong.audit.as_coded_table import format_as_coded, plain_sentence
@@ -95,8 +95,7 @@ def test_what_is_written_is_read_again(found):
 def edited(found, change):
     held = json.loads(found.path.read_text())
     change(held)
-    found.path.unlink()  # a link to the one that all tests share
-    found.path.write_text(json.dumps(held))
+    dump(found.path, held)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from run_folders import dump
 
 from longsong.audit.side_by_side import SideBySide, read_cells, write_cells
 from longsong.errors import RunError
@@ -56,7 +57,7 @@ def test_what_was_altered_is_refused_by_name(change, tmp_path):
     write_cells(path, [ONE])
     found = json.loads(path.read_text())
     change(found["configurations"][0])
-    path.write_text(json.dumps(found))
+    dump(path, found)
     with pytest.raises(RunError, match=r"cells\.json is altered .*measure the cells again"):
         read_cells(path)
 

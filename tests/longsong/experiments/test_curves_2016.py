@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from lies_about_records import CURVES_LIES, RecordLie
-from run_folders import edit
+from run_folders import dump, edit
 from small_song import tune, write_shards
 
 from longsong.audit.curves import CurvesAudit, read_curves
@@ -108,7 +108,9 @@ def test_on_another_song_only_shapes_are_compared(made):
 def test_the_file_says_all_of_it_and_is_read_again(made):
     runs, found = made
     path = runs / "curves-2016" / "curves-2016.json"
-    assert json.loads(path.read_text()) == json.loads(json.dumps(found.to_json()))
+    written = json.loads(path.read_text())
+    assert len(written.pop("rest_sha256")) == 64
+    assert written == json.loads(json.dumps(found.to_json()))
     assert read_curves(path, [FLAT]) == found
     for run in json.loads(path.read_text())["shapes"][0]["runs"]:
         assert run["metrics_sha256"] == sha256_of(path.parent / run["folder"] / "metrics.jsonl")
@@ -179,7 +181,7 @@ def test_a_run_that_was_trained_again_is_noticed(made, tmp_path):
     path = runs / "curves-2016" / "curves-2016.json"
     found = json.loads(path.read_text())
     found["shapes"][0]["runs"][1]["metrics_sha256"] = "00" * 32
-    path.write_text(json.dumps(found))
+    dump(path, found)
     with pytest.raises(RunError, match="trained again"):
         read_curves(path, [FLAT])
 
@@ -258,7 +260,7 @@ class TestTheSongOf2016:
         path = runs / "curves-2016" / "curves-2016.json"
         found = json.loads(path.read_text())
         del found["shapes"][0]["runs"][1]
-        path.write_text(json.dumps(found))
+        dump(path, found)
         assert read_curves(path, [FLAT], original, TINY).verdict is Verdict.NO_EVIDENCE
 
     def test_the_song_is_recognised_again(self, shards, tmp_path):
