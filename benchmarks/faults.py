@@ -1,4 +1,4 @@
-"""What happens to machines, done on purpose: processes killed, disks full, files cut short."""
+"""What happens to machines, done on purpose: processes killed, memory and disks full, files cut short."""
 
 from __future__ import annotations
 
@@ -82,6 +82,22 @@ def _signal_worker(victim: Victim, *, stopped: bool) -> str | None:
     return f"worker {worker.pid}"
 
 
+def _take_memory(victim: Victim) -> str | None:
+    """Let a worker have no more memory than it has, for a while."""
+    workers = victim.workers()
+    if not workers:
+        return None
+    worker = victim.random.choice(workers)
+    with contextlib.suppress(psutil.Error):
+        before = worker.rlimit(psutil.RLIMIT_AS)
+        worker.rlimit(psutil.RLIMIT_AS, (worker.memory_info().vms, before[1]))
+        try:
+            victim.pause()
+        finally:
+            worker.rlimit(psutil.RLIMIT_AS, before)
+    return f"worker {worker.pid}"
+
+
 def _kill_scheduler(victim: Victim) -> str | None:
     victim.process.kill()
     return f"scheduler {victim.process.pid}"
@@ -151,6 +167,7 @@ FAULTS: dict[str, Callable[[Victim], str | None]] = {
     "scheduler stopped, then killed": _stop_and_kill_scheduler,
     "Ctrl-C": _interrupt,
     "Ctrl-C twice": _interrupt_twice,
+    "no more memory": _take_memory,
     "disk full": _fill_disk,
     "folder closed": _close_folder,
     "file cut short": _truncate,

@@ -53,14 +53,13 @@ def _verify_runs(root: Path, aside: bool) -> int:
         for damage in damages:
             if damage.part == "other" and damage.path.exists():
                 print(set_file_aside(damage, folder.parent if is_run(folder) else folder))
-    if not found.damages:
-        return 0
-    if not aside:
+    _say(found.unread)
+    if found.damages and not aside:
         print(
             f"longsong: `longsong verify {root} --set-aside` puts it aside; the command that made it makes it again",
             file=sys.stderr,
         )
-    return _FAILED
+    return _FAILED if found.damages or found.unread else 0
 
 
 def _say(damages: Sequence[object]) -> int:

@@ -9,6 +9,8 @@
     ├── SpaceError       a disk that is full, or will be
     ├── RunError         a run folder that is missing, unfinished or of another kind
     │   ├── BusyError        one that another process is at work on
+    │   ├── UnreadableError  a file that may be whole, and cannot be read: the system refuses it
+    │   │   └── VersionError     ... or a newer version wrote it
     │   └── CheckpointError  a checkpoint cut short, altered, or of another song or configuration
     ├── RanksError       processes that train one run together, and are not together any more
     └── NotFiniteError   a cost or a sample that is not finite
@@ -30,6 +32,8 @@ __all__ = [
     "RanksError",
     "RunError",
     "SpaceError",
+    "UnreadableError",
+    "VersionError",
 ]
 
 
@@ -59,6 +63,14 @@ class RunError(LongsongError):
 
 class BusyError(RunError):
     """A folder that another process is at work on."""
+
+
+class UnreadableError(RunError):
+    """A file that may be whole and that the system does not give: no permission, or an error of the disk."""
+
+
+class VersionError(UnreadableError):
+    """A file that a newer version wrote."""
 
 
 class CheckpointError(RunError):

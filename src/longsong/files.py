@@ -18,13 +18,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from longsong.errors import RunError, SpaceError
+from longsong.errors import RunError, SpaceError, UnreadableError, VersionError
 
 __all__ = [
     "is_part",
     "os_errors_named",
     "read_json",
     "read_matching",
+    "reading_named",
     "remove_parts",
     "require_writable",
     "rest_sha256",
@@ -165,12 +166,19 @@ def read_matching(
         What has to stand in it.
     beside : Path or None
         The file whose digest it has as ``"sha256"``.
+
+    Raises
+    ------
+    UnreadableError, VersionError
+        One of them is not given by the system, or was written by a newer version: it may say so.
     """
     try:
         record = read_json(path, format, version)
         if any(record.get(key) != value for key, value in wanted.items()):
             return None
         return record if beside is None or record.get("sha256") == sha256_of(beside) else None
+    except UnreadableError:
+        raise
     except RunError:
         return None
 
@@ -206,18 +214,14 @@ def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
     Raises
     ------
     RunError
-        The file is missing, cannot be read, is cut short, not JSON or larger than any that is written, is of another
-        kind, was written by a newer version, or is not as it was sealed.
+        The file is missing, is cut short, not JSON or larger than any that is written, is of another kind, or is not as
+        it was sealed.
+    UnreadableError, VersionError
+        The system does not give it; it was written by a newer version.
     """
     path = Path(path)
-    try:
-        _require_regular(path)
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_JSON + 1)
-    except FileNotFoundError:
-        raise RunError(f"there is no {path}; make it again, or check the folder's name") from None
-    except OSError as error:
-        raise RunError(f"{path} cannot be read ({error.strerror}); check the name and its permissions") from error
+    with reading_named(path), path.open("rb") as file:
+        content = file.read(_LARGEST_JSON + 1)
     if len(content) > _LARGEST_JSON:
         raise RunError(f"{path} has more than {_LARGEST_JSON} bytes, as none that longsong wrote; make it again")
     try:
@@ -231,13 +235,35 @@ def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
     if not isinstance(held, int) or isinstance(held, bool) or held < 1:
         raise RunError(f"{path} has the version {reprlib.repr(held)}, which is none; make it again")
     if held > version:
-        raise RunError(
+        raise VersionError(
             f"{path} was written by a newer version ({format} {reprlib.repr(held)}; this one reads up to {version}); "
             "update longsong"
         )
     if not _as_sealed(found):
         raise RunError(f"{path} is altered: it is not what its rest_sha256 is of; make it again")
     return found
+
+
+@contextlib.contextmanager
+def reading_named(path: Path) -> Iterator[None]:
+    """Turn the system's errors while `path` is read into ones that name it and the remedy.
+
+    Raises
+    ------
+    RunError
+        There is none, or it is no file.
+    UnreadableError
+        It is there, and the system does not give it.
+    """
+    try:
+        _require_regular(path)
+        yield
+    except FileNotFoundError:
+        raise RunError(f"there is no {path}; make it again, or check the folder's name") from None
+    except OSError as error:
+        raise UnreadableError(
+            f"{path} cannot be read ({error.strerror or error}); check its permissions, and the disk"
+        ) from error
 
 
 def _require_regular(path: Path) -> None:
@@ -265,19 +291,13 @@ def sha256_of(path: Path) -> str:
 
     Raises
     ------
-    RunError
-        The file is missing or cannot be read.
+    RunError, UnreadableError
+        As `reading_named`.
     """
     digest = hashlib.sha256()
-    try:
-        _require_regular(Path(path))
-        with Path(path).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except FileNotFoundError:
-        raise RunError(f"there is no {path}; make it again, or check the folder's name") from None
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+    with reading_named(Path(path)), Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from longsong.errors import UnreadableError
 from longsong.files import is_part, os_errors_named, sync_folder, write_bytes, write_text
 from longsong.integrity.damage import Damage
 from longsong.integrity.file_damage import file_damage
@@ -70,6 +72,8 @@ def set_aside(run: Path) -> SetAside | None:
         Another process trains it.
     SpaceError, RunError
         Files cannot be moved.
+    UnreadableError, VersionError
+        A file is not given by the system, or was written by a newer version; nothing is moved.
     """
     if not run.is_dir():
         return None
@@ -107,8 +111,15 @@ def set_file_aside(damage: Damage, beside: Path) -> SetAside:
 
 
 def set_files_aside(folder: Path) -> list[SetAside]:
-    """Put aside what is damaged of the files that lie in a folder of runs, beside them; raises as `set_aside`."""
-    found = [file_damage(path) for path in sorted(folder.iterdir()) if path.is_file() and not is_part(path)]
+    """Put aside what is damaged of the files that lie in a folder of runs, beside them; raises as `set_aside`.
+
+    What cannot be read may be whole, and is left for whoever needs it to name.
+    """
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not is_part(path):
+            with suppress(UnreadableError):
+                found.append(file_damage(path))
     return [set_file_aside(damage, folder) for damage in found if damage is not None]
 
 

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from longsong.files import reading_named
 from longsong.integrity.crc32c import masked_crc32c
 from longsong.integrity.damage import Damage
 
@@ -22,7 +23,7 @@ def events_damage(path: Path) -> Damage | None:
     no damage: that is how a process leaves it that is killed, and nobody can tell.
     """
     try:
-        with path.open("rb") as file:
+        with reading_named(path), path.open("rb") as file:
             left, number = path.stat().st_size, 0
             while left >= 12:
                 number += 1
@@ -35,17 +36,15 @@ def events_damage(path: Path) -> Damage | None:
                     break
                 if masked_crc32c(file.read(length)) != int.from_bytes(file.read(4), "little"):
                     return _damage(path, f"record {number} has another checksum; TensorBoard shows what is before it")
-    except (OSError, struct.error) as error:
+    except struct.error as error:
         return _damage(path, str(error))
     return None
 
 
 def picture_damage(path: Path) -> Damage | None:
     """Look at each chunk of a PNG: its length, kind, data, and the CRC-32 of kind and data (RFC 2083, 3.2)."""
-    try:
+    with reading_named(path):
         content = path.read_bytes()
-    except OSError as error:
-        return _damage(path, str(error))
     at, kind = len(_PNG), b""
     if not content.startswith(_PNG):
         return _damage(path, "it does not begin as a PNG does")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from longsong.errors import RunError
-from longsong.files import sha256_of
+from longsong.errors import RunError, UnreadableError
+from longsong.files import reading_named, sha256_of
 
 __all__ = ["Damage", "Part", "compare", "tensors_end"]
 
@@ -54,11 +54,19 @@ def compare(path: Path, part: Part, sha256: object, said_by: Path, size: int | N
         That other file.
     size : int or None
         Bytes that it has to have, where that is known: then a file that is cut short is said to be.
+
+    Raises
+    ------
+    UnreadableError
+        The system does not give it: whether it is damaged is not known.
     """
     try:
         found = sha256_of(path)
-        there = path.stat().st_size
-    except (RunError, OSError) as error:
+        with reading_named(path):
+            there = path.stat().st_size
+    except UnreadableError:
+        raise
+    except RunError as error:
         return Damage(path, part, str(error))
     if found == sha256:
         return None

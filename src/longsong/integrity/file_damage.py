@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 
-from longsong.errors import LongsongError, RunError
-from longsong.files import read_json, sha256_of
+from longsong.errors import LongsongError, RunError, UnreadableError
+from longsong.files import read_json, reading_named, sha256_of
 from longsong.grid_file import GRID, read_grid
 from longsong.integrity.container_damage import archive_damage, events_damage, picture_damage
 from longsong.integrity.damage import Damage, compare
@@ -19,11 +19,19 @@ _LARGEST_JSON = 1 << 28
 
 
 def file_damage(path: Path) -> Damage | None:
-    """Look at a file in a folder of runs that is none of a run's own; None where it is whole, or of no known kind."""
+    """Look at a file in a folder of runs that is none of a run's own; None where it is whole, or of no known kind.
+
+    Raises
+    ------
+    UnreadableError, VersionError
+        The system does not give it, or a newer version wrote it: it may be whole.
+    """
     for pattern, look in _KINDS.items():
         if fnmatch(path.name, pattern):
             try:
                 return look(path)
+            except UnreadableError:
+                raise
             except LongsongError as error:
                 return Damage(path, "other", str(error))
     return None
@@ -71,9 +79,11 @@ def _curves(path: Path) -> None:
 
 def _other_json(path: Path) -> Damage | None:
     """Look whether a JSON file of ours can be read and is as it was sealed, and its wav as it says."""
+    with reading_named(path):
+        content = path.read_bytes() if path.stat().st_size <= _LARGEST_JSON else b"null"
     try:
-        found = json.loads(path.read_bytes()) if path.stat().st_size <= _LARGEST_JSON else None
-    except (OSError, ValueError, RecursionError) as error:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
         return Damage(path, "other", f"{path} is cut short or not JSON ({error})")
     if not isinstance(found, Mapping) or not isinstance(found.get("format"), str):
         return None  # somebody else's

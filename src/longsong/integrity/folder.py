@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 from longsong.files import is_part
 from longsong.integrity.aside import ASIDE
 from longsong.integrity.damage import Damage
@@ -40,6 +40,8 @@ class Verified:
         Runs that a process trains now; they were left alone.
     damages : dict of Path to list of Damage
         By run; those of files that are of no run by the folder itself.
+    unread : tuple of UnreadableError
+        Of files that may be whole, and could not be looked at.
     """
 
     runs: int
@@ -47,6 +49,7 @@ class Verified:
     bytes: int
     busy: tuple[Path, ...]
     damages: dict[Path, list[Damage]]
+    unread: tuple[UnreadableError, ...] = ()
 
 
 def find_runs(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
@@ -84,6 +87,7 @@ def verify_runs(root: Path, *, quiet: bool = False) -> Verified:
         raise RunError(f"{root} holds no run; give a folder of runs, such as runs/, or one of shards")
     found: dict[Path, list[Damage]] = {}
     busy: list[Path] = []
+    unread: list[UnreadableError] = []
     places = dict(_places(root))
     sizes = {place: [_size(path) for path in files] for place, files in places.items()}
     total = sum(map(sum, sizes.values()))
@@ -93,7 +97,7 @@ def verify_runs(root: Path, *, quiet: bool = False) -> Verified:
                 busy.append(place)
                 progress.say(f"{place} is being trained; it is left alone")
             else:
-                damaged = _look(place, files)
+                damaged = _look(place, files, unread)
                 if damaged:
                     found[place] = damaged
             progress.advance(sum(sizes[place]))
@@ -104,8 +108,9 @@ def verify_runs(root: Path, *, quiet: bool = False) -> Verified:
             sum(sum(sizes[place]) for place in looked),
             tuple(busy),
             found,
+            tuple(unread),
         )
-        if not found:
+        if not found and not unread:
             progress.say(
                 f"{root}: {verified.files:,} files of {verified.runs:,} run{'s' * (verified.runs != 1)}, "
                 f"{human_bytes(verified.bytes)}, all as they were written"
@@ -113,13 +118,22 @@ def verify_runs(root: Path, *, quiet: bool = False) -> Verified:
     return verified
 
 
-def _look(place: Path, files: list[Path]) -> list[Damage]:
-    run = is_run(place)
-    found = damages(place) if run else []
+def _look(place: Path, files: list[Path], unread: list[UnreadableError]) -> list[Damage]:
+    run, found = is_run(place), list[Damage]()
+    try:
+        found += damages(place) if run else []
+    except UnreadableError as error:
+        unread.append(error)
     for path in files:
         first = path.relative_to(place).parts[0]
-        if not (run and any(fnmatch(first, name) for name in _OWN)) and (damage := file_damage(path)) is not None:
-            found.append(damage)
+        if run and any(fnmatch(first, name) for name in _OWN):
+            continue
+        try:
+            damage = file_damage(path)
+        except UnreadableError as error:
+            unread.append(error)
+        else:
+            found += [] if damage is None else [damage]
     return found
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from longsong.errors import LongsongError
-from longsong.files import sha256_of
+from longsong.errors import LongsongError, RunError, UnreadableError
+from longsong.files import reading_named, sha256_of
 from longsong.integrity.damage import Damage, Part, compare, tensors_end
 from longsong.integrity.sound_damage import sound_damages
 from longsong.training.checkpoint_files import (
@@ -50,6 +50,11 @@ def damages(run: Path) -> list[Damage]:
     list of Damage
         In the order configuration, checkpoints, metrics, best parameters, summary, sounds. A folder that holds no run
         has none.
+
+    Raises
+    ------
+    UnreadableError, VersionError
+        A file is not given by the system, or was written by a newer version: it may be whole.
     """
     return inspect_run(run).damages
 
@@ -107,6 +112,8 @@ def inspect_run(run: Path) -> Inspection:
 def _read(found: Inspection, path: Path, part: Part, read: Callable[[], Any]) -> Any:
     try:
         return read()
+    except UnreadableError:
+        raise
     except LongsongError as error:
         found.damages.append(Damage(path, part, str(error)))
         return None
@@ -116,6 +123,8 @@ def _checkpoint(found: Inspection, folder: Path) -> dict[str, Any] | None:
     """Give what a checkpoint says of itself, if all of it is whole."""
     try:
         state = read_state(folder)
+    except UnreadableError:
+        raise
     except LongsongError as error:
         found.damages.append(Damage(folder, "checkpoint", str(error)))
         return None
@@ -174,7 +183,7 @@ def _digests_up_to(path: Path, lengths: Iterable[int]) -> dict[int, str]:
     """Give the digest of the beginning of a file, for each of some lengths that it has."""
     digest, at, found = hashlib.sha256(), 0, {}
     try:
-        with path.open("rb") as file:
+        with reading_named(path), path.open("rb") as file:
             for length in sorted(lengths):
                 while at < length and (chunk := file.read(min(_CHUNK, length - at))):
                     digest.update(chunk)
@@ -182,7 +191,9 @@ def _digests_up_to(path: Path, lengths: Iterable[int]) -> dict[int, str]:
                 if at < length:
                     break
                 found[length] = digest.hexdigest()
-    except OSError:
+    except UnreadableError:
+        raise
+    except RunError:  # there is none
         return {0: hashlib.sha256().hexdigest()} if 0 in lengths else {}
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 from longsong.fields import GENERATED, require
 from longsong.files import read_json
 from longsong.integrity.damage import Damage, compare
@@ -26,6 +26,8 @@ def sound_damages(run: Path) -> Iterator[Damage]:
         try:
             found = read_json(record, _FORMAT, _VERSION)
             require(found, GENERATED, str(record))
+        except UnreadableError:
+            raise
         except RunError as error:
             yield Damage(record, "sound", str(error))
             continue

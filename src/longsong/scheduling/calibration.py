@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig
 from longsong.errors import RunError, SpaceError
@@ -12,8 +13,12 @@ from longsong.estimate import Costs, Estimate, Speed
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing
 from longsong.scheduling.tasks import Measurement
+from longsong.scheduling.workers import Worker
 
 __all__ = ["Calibration"]
+
+_ATTEMPTS = 3
+"""As of a run: what happens to machines happens to their measurement too."""
 
 
 class Calibration:
@@ -81,22 +86,25 @@ class Calibration:
         )
         execution = replace(self._execution, device=sharing.device, threads=threads)
         task = Measurement(model, execution).to_json() | {"threads": threads}
-        workers = [self._pool.take(threads) for _ in range(sharing.slots)]
-        told = []
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return Costs.mean(self._at_once(task, sharing.slots, threads))
+            except RunError as error:
+                if attempt == _ATTEMPTS:
+                    raise RunError(
+                        f"this machine's speed could not be measured, {attempt} times: {error}; mend that, start again"
+                    ) from error
+                self._say(f"{error}; it is measured again")
+        raise AssertionError("the last attempt gives costs, or raises")
+
+    def _at_once(self, task: dict[str, Any], slots: int, threads: int) -> list[Any]:
+        """Give what so many workers tell, all at it at once; raises RunError where one of them is lost or fails."""
+        workers = [self._pool.take(threads) for _ in range(slots)]
+        told: list[Any] = []
         try:
             for worker in workers:
                 worker.give(task)
-            for worker in workers:
-                while True:
-                    ended = worker.ended()
-                    said = {one["say"]: one for one in worker.messages()}
-                    if "measured" in said:
-                        told.append(said["measured"]["costs"])
-                        break
-                    if "failed" in said or ended:
-                        reason = said["failed"]["reason"] if "failed" in said else f"{ended}: {worker.log()[-500:]}"
-                        raise RunError(f"this machine's speed could not be measured: {reason}; mend that, start again")
-                    time.sleep(0.02)
+            told += [self._told(worker) for worker in workers]
         finally:
             for worker in workers:
                 if len(told) == len(workers):
@@ -104,4 +112,17 @@ class Calibration:
                 else:
                     worker.kill()
                     worker.close()
-        return Costs.mean(told)
+        return told
+
+    @staticmethod
+    def _told(worker: Worker) -> Any:
+        while True:
+            ended = worker.ended()
+            said = {one["say"]: one for one in worker.messages()}
+            if "measured" in said:
+                return said["measured"]["costs"]
+            if "failed" in said:
+                raise RunError(said["failed"]["reason"])
+            if ended:
+                raise RunError(f"{ended}: {' '.join(worker.log()[-500:].split())}")
+            time.sleep(0.02)

@@ -58,7 +58,7 @@ class Live:
     attempts : int
         How often it was begun by this call.
     alone : bool
-        Whether nothing else is run beside it, because its process was killed once.
+        Whether nothing else is run beside it, because an attempt was lost.
     reason : str
         Why it failed, or is begun anew.
     not_before : float

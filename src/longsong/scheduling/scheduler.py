@@ -19,7 +19,7 @@ __all__ = ["Scheduler"]
 _SECONDS_BEFORE_AGAIN = (2.0, 20.0)
 """Before each time that a run is begun again: what was in its way, such as a full disk, may be gone by then."""
 
-_FOR_GOOD = frozenset({"AudioError", "CheckpointError", "ConfigError", "DeviceError", "NotFiniteError"})
+_FOR_GOOD = frozenset({"AudioError", "CheckpointError", "ConfigError", "DeviceError", "NotFiniteError", "VersionError"})
 """Errors that come again however often a run is begun."""
 
 _SECONDS_BETWEEN_ROUNDS = 0.1
@@ -190,7 +190,6 @@ class Scheduler:
             if ended is not None:
                 one.worker.kill()
         if ended is not None:
-            one.run.alone = True  # if it was memory that ran out, the others' is free then
             self._over(one, ended, f"{ended}\n{one.worker.log()}", again=True, lost=True)
         return None
 
@@ -210,6 +209,7 @@ class Scheduler:
             run.end("left" if retry else "failed", reason, now)
             if retry:
                 run.not_before = now + _SECONDS_BEFORE_AGAIN[run.attempts - 1]
+                run.alone = True  # if it was memory that ran out, the others' is free then
             self._on_lost(run, log)
         self._on_change(run)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from longsong.errors import CheckpointError, RunError
+from longsong.errors import CheckpointError, RunError, UnreadableError
 from longsong.fields import CHECKPOINT, require
 from longsong.files import read_json, rest_sha256, write_json
 
@@ -75,7 +75,9 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        It is missing, cut short, altered, or written by a newer version.
+        It is missing, cut short or altered.
+    UnreadableError, VersionError
+        As `longsong.files.read_json`.
     """
     path = checkpoint / STATE
     try:
@@ -83,6 +85,8 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         require(state, CHECKPOINT, str(path))
         if set(state["sha256"]) != {PARAMETERS, OPTIMISER}:
             raise RunError(f"{path} has digests of {sorted(state['sha256'])}, not of {PARAMETERS} and {OPTIMISER}")
+    except UnreadableError:
+        raise
     except RunError as error:
         raise CheckpointError(f"{error}; {REMEDY}") from error
     kept = state.pop("state_sha256")
@@ -112,6 +116,8 @@ def read_best_record(folder: Path) -> dict[str, Any] | None:
     try:
         found = read_json(folder / "best.json", _BEST_FORMAT, _VERSION)
         require(found, {name.removeprefix("best."): fits for name, fits in CHECKPOINT.items() if "best." in name}, "")
+    except UnreadableError:
+        raise
     except RunError:
         return None
     return found

@@ -119,7 +119,26 @@ def test_what_does_not_fit_in_a_slot_takes_more_of_them_and_what_fits_in_none_is
 )
 def test_where_it_cannot_be_measured_it_is_said_why(said, ends):
     workers = Workers(said, ends)
-    one, _ = calibration(workers)
-    with pytest.raises(RunError, match=r"could not be measured: (no such device|its process was killed: Bus error)"):
+    one, lines = calibration(workers)
+    reason = "(no such device|its process was killed: Bus error)"
+    with pytest.raises(RunError, match=rf"could not be measured, 3 times: {reason}"):
         estimate(one)
+    assert [line.endswith("it is measured again") for line in lines] == [False, True, True]
+    assert len(workers.started) == 3 * MACHINE.slots
     assert all(worker.killed and worker.closed for _, worker in workers.started)
+
+
+def test_a_measurement_whose_worker_is_lost_is_made_again():
+    workers = Workers({"say": "measured", "costs": dict.fromkeys(("training", "prediction", "generation"), COST)})
+    really = workers.start
+
+    def start(threads):
+        worker = really(threads)
+        if len(workers.started) == 2:
+            worker.said, worker.ends = {}, "its process was killed"
+        return worker
+
+    workers.start = start
+    one, lines = calibration(workers)
+    assert estimate(one).slots == 1
+    assert lines[1:] == ["its process was killed: Bus error; it is measured again"]
