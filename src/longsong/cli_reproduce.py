@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import get_args
@@ -56,6 +55,7 @@ def reproduce(a: argparse.Namespace) -> int:
     from longsong.errors import ConfigError
     from longsong.files import require_writable
     from longsong.grid import Choice, parse_shapes
+    from longsong.progress import print_line
     from longsong.reproduce import Resources, default_folder, plan, prepare_song
     from longsong.reproduce import reproduce as run_grid
     from longsong.training.device import find_device
@@ -85,11 +85,11 @@ def reproduce(a: argparse.Namespace) -> int:
         return 0
     outcome = run_grid(song, chosen, out, on, keep_checkpoints=a.keep_checkpoints, command=command_words(a))
     for run in outcome.failed:
-        print(f"failed: {run.name}: {run.reason}", file=sys.stderr)
+        print_line(f"failed: {run.name}: {run.reason}", error=True)
     left_out = [run for run in outcome.runs if run.state == "left out"]
     if left_out:
-        print(f"left out: {len(left_out)} runs; the same command, with more time, goes on with them")
-    print(f"the report is {outcome.page}")
+        print_line(f"left out: {len(left_out)} runs; the same command, with more time, goes on with them")
+    print_line(f"the report is {outcome.page}")
     return _FAILED if outcome.failed else 0
 
 

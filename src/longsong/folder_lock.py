@@ -19,7 +19,7 @@ from streams.file_locks import same_file, try_lock, unlock_and_close
 __all__ = ["FolderLock", "Owner", "owner_of", "sole_owner"]
 
 _NAME = ".longsong-lock"
-_MOST_BYTES = 1 << 20
+_BYTES, _MOST_BYTES = 4096, 1 << 20  # that are taken at the start, and are read
 _SECONDS_TO_STOP = 30.0
 
 
@@ -67,9 +67,10 @@ class FolderLock:
 
     def _write(self) -> None:
         text = json.dumps({"owner": asdict(self._owner), "workers": self._workers}).encode()
-        # In place: the lock is on this very file. Who reads it cut short knows less, and no more comes of it.
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text, 0)
+        # In place: the lock is on this very file. Over what was there, so that a full disk has room for it; where it
+        # has not, who comes next knows less of what is left, and no more comes of it.
+        with suppress(OSError):
+            os.pwrite(self._file, text.ljust(max(_BYTES, os.fstat(self._file).st_size)), 0)
 
 
 @contextmanager

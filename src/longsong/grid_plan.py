@@ -17,11 +17,12 @@ from longsong.grid import Choice, PlannedRun, State, plan_grid
 from longsong.grid_done import is_done, outcome_of
 from longsong.grid_file import GRID, read_grid
 from longsong.model import Network
+from longsong.progress import print_line
 from longsong.scheduling.calibration import Calibration
 from longsong.scheduling.order import Job, choose_within, makespan
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing, choose_sharing
-from longsong.space import require_space
+from longsong.space import fits, require_space
 from longsong.training.device import DTYPES
 from longsong.training.plan import bytes_on_disk
 from longsong.units import human_bytes, human_time
@@ -72,7 +73,7 @@ class GridPlan:
         pool: Pool,
         *,
         keep_checkpoints: int = 1,
-        say: Callable[[str], None] = print,
+        say: Callable[[str], None] = print_line,
     ) -> None:
         self.song_folder, self.chosen, self.out = song_folder, chosen, out
         self.keep_checkpoints = keep_checkpoints
@@ -243,6 +244,11 @@ class GridPlan:
         itemsize = DTYPES[self.chosen.execution.precision].itemsize
         updates = run.configuration.epochs * run.updates_per_epoch
         return bytes_on_disk(parameters, itemsize, updates, self.keep_checkpoints) + sound
+
+    def has_room(self) -> bool:
+        """Say whether the disk has room for one of the runs that are not done."""
+        needed = [self._bytes_needed(run) for run in self.runs if run.state in ("left", "running")]
+        return not needed or fits(self.out, min(needed))
 
     def require_space(self) -> None:
         """Raise SpaceError where the disk is too small for what is left."""

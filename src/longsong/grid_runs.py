@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from longsong.errors import LongsongError
-from longsong.files import write_text
+from longsong.files import os_errors_named, write_text
 from longsong.grid import PlannedRun
 from longsong.grid_file import write_grid
 from longsong.grid_plan import GridPlan, covers
 from longsong.grid_table import Table, format_run
+from longsong.progress import print_line
 from longsong.scheduling.live import Assignment, Live, Pace
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.scheduler import Scheduler
@@ -43,7 +43,7 @@ class GridRuns:
     """
 
     def __init__(
-        self, plan: GridPlan, pool: Pool, *, command: Sequence[str] = (), say: Callable[[str], None] = print
+        self, plan: GridPlan, pool: Pool, *, command: Sequence[str] = (), say: Callable[[str], None] = print_line
     ) -> None:
         self.plan, self.pool, self.command, self._say = plan, pool, list(command), say
         self._scheduler: Scheduler | None = None
@@ -79,6 +79,7 @@ class GridRuns:
                 budget=budget,
                 covered=self.plan.covered(),
                 alone=self.plan.sharing.sizes()[-1],
+                has_room=self.plan.has_room,
             )
             self._write("running")
             try:
@@ -121,11 +122,15 @@ class GridRuns:
         return f"  |  took {human_time(live.spent(time.monotonic()))}, {after}"
 
     def _lost(self, live: Live, log: str, table: Table) -> None:
-        """Keep a failed run's log beside what it wrote."""
+        """Keep a failed run's log beside what it wrote, or show it where it cannot be kept."""
         path = self.plan.out / live.name / LOG
-        with suppress(LongsongError, OSError):
-            path.parent.mkdir(exist_ok=True)
+        try:
+            with os_errors_named(path):
+                path.parent.mkdir(exist_ok=True)
             write_text(path, log)
+        except LongsongError as error:
+            table.say(f"{log.rstrip()}\n{error}")
+        else:
             live.reason += f" ({path})" if live.state == "failed" else ""
         if live.state == "left":
             table.say(f"{'again':<12}  {live.name:<24}  {live.reason}; it goes on from its last checkpoint")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from longsong.progress import print_line, shown_or_not
 from longsong.units import human_count, human_time
 
 __all__ = ["Table", "format_run", "format_table", "headline"]
@@ -119,10 +120,11 @@ class Table:
 
     def say(self, line: str) -> None:
         """Print a line, above the table where there is one."""
-        if self._live is not None:
+        if self._live is None:
+            print_line(line)
+            return
+        with shown_or_not():
             self._live.console.print(line, highlight=False, markup=False, soft_wrap=True)
-        else:
-            print(line, flush=True)
 
     def show(self, grid: Mapping[str, Any]) -> None:
         """Show how things are, if it is time for it."""
@@ -130,11 +132,12 @@ class Table:
         if self._live is not None:
             if now - self._shown >= _SECONDS_BETWEEN_DRAWINGS:
                 self._shown = now
-                self._live.update(_drawn(grid, self._title, self._live.console.height), refresh=True)
+                with shown_or_not():
+                    self._live.update(_drawn(grid, self._title, self._live.console.height), refresh=True)
         elif not self._quiet and now - self._shown >= _SECONDS_BETWEEN_LINES:
             self._shown = now
             running = [f"{run['name']} {_progress(run)}" for run in grid["runs"] if run["state"] == "running"]
-            print("; ".join([headline(grid), *running]), flush=True)
+            print_line("; ".join([headline(grid), *running]))
 
 
 def _live() -> Any:

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from longsong.units import human_count, human_time
 
-__all__ = ["Progress", "listened_to"]
+__all__ = ["Progress", "listened_to", "print_line", "shown_or_not"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 _LISTENER: ContextVar[Callable[[Progress], None] | None] = ContextVar("listener of progress", default=None)
+
+
+@contextmanager
+def shown_or_not() -> Iterator[None]:
+    """Let work go on where what is shown of it in this block goes nowhere: the log's disk is full, its reader gone."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Nobody reads on; what is still in the buffer would raise again at the end.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+                continue
+            with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
+    except OSError:
+        pass
+
+
+def print_line(line: str, *, error: bool = False) -> None:
+    """Print a line at once, of work that goes on whether it can be shown or not.
+
+    Parameters
+    ----------
+    line : str
+    error : bool
+        To standard error, and not to standard output.
+    """
+    with shown_or_not():
+        print(line, file=sys.stderr if error else sys.stdout, flush=True)
 
 
 @contextmanager
@@ -88,16 +120,17 @@ class Progress:
         now = time.monotonic()
         if self._bar is None and not self.quiet and now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            print(self._line(now), file=sys.stderr, flush=True)
+            print_line(self._line(now), error=True)
 
     def say(self, line: str) -> None:
         """Print a line of its own above the bar."""
         if self.quiet:
             return
-        if self._bar is not None:
+        if self._bar is None:
+            print_line(line, error=True)
+            return
+        with shown_or_not():
             self._bar.console.print(line, highlight=False, markup=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

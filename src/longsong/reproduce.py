@@ -21,6 +21,7 @@ from longsong.grid_plan import GridPlan
 from longsong.grid_runs import GridRuns
 from longsong.grid_table import format_table
 from longsong.integrity import set_files_aside
+from longsong.progress import print_line
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing
 from longsong.scheduling.workers import LocalWorkers, Workers
@@ -151,7 +152,9 @@ def _machine(
         yield workers.machine, workers
 
 
-def plan(song_folder: Path, chosen: Choice, out: Path, on: Resources, *, say: Callable[[str], None] = print) -> None:
+def plan(
+    song_folder: Path, chosen: Choice, out: Path, on: Resources, *, say: Callable[[str], None] = print_line
+) -> None:
     """Say what `reproduce` would do, and do nothing.
 
     Parameters
@@ -178,7 +181,7 @@ def reproduce(
     *,
     keep_checkpoints: int = 1,
     command: Sequence[str] = (),
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = print_line,
     quiet: bool = False,
 ) -> Outcome:
     """Run what is left of the grid, then audit and report.

@@ -8,7 +8,7 @@ from pathlib import Path
 from longsong.errors import SpaceError
 from longsong.units import human_bytes
 
-__all__ = ["free_bytes", "require_space"]
+__all__ = ["fits", "free_bytes", "require_space"]
 
 _SPARE = 16 << 20  # left to others, in bytes
 
@@ -17,6 +17,11 @@ def free_bytes(path: Path) -> int:
     """Give the bytes that may still be written where `path` is or would be."""
     there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     return shutil.disk_usage(there).free
+
+
+def fits(path: Path, needed: int) -> bool:
+    """Say whether `needed` bytes, and a little more, fit on the disk of `path`."""
+    return needed + _SPARE <= free_bytes(path)
 
 
 def require_space(path: Path, needed: int) -> None:
@@ -34,8 +39,8 @@ def require_space(path: Path, needed: int) -> None:
     SpaceError
         With the bytes needed and free.
     """
-    free = free_bytes(path)
-    if needed + _SPARE > free:
+    if not fits(path, needed):
+        free = free_bytes(path)
         raise SpaceError(
             f"{path} needs {human_bytes(needed)} ({needed:,} bytes), and {human_bytes(free)} "
             f"({free:,} bytes) are free there, of which {human_bytes(_SPARE)} are left alone; "

@@ -6,11 +6,12 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from longsong import progress
-from longsong.progress import Progress, listened_to
+from longsong.progress import Progress, listened_to, print_line
 
 
 class Clock:
@@ -107,3 +108,39 @@ def test_who_listens_hears_all_that_begins_meanwhile_be_it_quiet_or_not():
         ("training", 5, 4, 0.25),
         ("training", 6, 4, 0.25),
     ]
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(monkeypatch):
+    class Full:
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+        def isatty(self):
+            return False
+
+    monkeypatch.setattr(sys, "stderr", Full())
+    monkeypatch.setattr(sys, "stdout", Full())
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    print_line("a line")
+    with Progress("training", 2, "updates") as shown:
+        shown.advance(1)
+        shown.say("a line")
+
+
+@pytest.mark.parametrize("error", [False, True])
+def test_a_reader_that_has_gone_ends_nothing(error):
+    code = (
+        "import sys, time; from longsong.progress import print_line\n"
+        f"for n in range(2000): print_line('x' * 200, error={error})\n"
+        "open(sys.argv[1], 'w').write('done')"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    with tempfile.NamedTemporaryFile() as told:
+        streams = {"stderr" if error else "stdout": writer}
+        done = subprocess.run([sys.executable, "-c", code, told.name], **streams, check=False, timeout=60)
+        os.close(writer)
+        assert (done.returncode, told.read()) == (0, b"done")

@@ -28,6 +28,7 @@ from longsong.audit.reference_curves import ReferenceCurves, load_reference_curv
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.errors import CheckpointError
 from longsong.files import os_errors_named, sha256_of, write_json
+from longsong.progress import print_line
 from longsong.reported import BATCH, EPOCHS, LAYERS, WIDTHS
 from longsong.training import train
 from longsong.training.record import RunRecord, read_record, read_summary
@@ -74,7 +75,7 @@ def compare_with_2016(
     original: OriginalSong = ORIGINAL_SONG,
     trained: TrainedIn2016 = AS_IN_2016,
     command: Sequence[str] = (),
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = print_line,
     quiet: bool = False,
 ) -> CurvesAudit:
     """Train what is left of the runs, compare their curves with those of 2016, and write ``curves-2016.json``.

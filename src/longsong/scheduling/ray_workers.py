@@ -14,6 +14,7 @@ import streams
 from longsong.config import Device
 from longsong.errors import LongsongError, RunError
 from longsong.grid_file import read_grid
+from longsong.progress import print_line
 from longsong.scheduling.cluster_sharing import ClusterSharing
 from longsong.scheduling.collected_runs import CollectedRuns
 from longsong.scheduling.ray_cluster import RayCluster, joined, shards_in
@@ -40,7 +41,7 @@ def ray_workers(
     device: Device,
     *,
     storage: Path | str | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = print_line,
     dry_run: bool = False,
 ) -> Iterator[RayWorkers]:
     """Give the workers of a cluster; at the end of the block all runs are collected as far as they are.

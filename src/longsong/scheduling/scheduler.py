@@ -10,6 +10,7 @@ from typing import Any
 from longsong.scheduling.live import Assignment, Live, Pace
 from longsong.scheduling.order import Job, choose_within, makespan, next_job
 from longsong.scheduling.pool import Pool
+from longsong.scheduling.room import Room
 from longsong.scheduling.watch import PATIENCE, Watch
 from longsong.scheduling.workers import Worker
 from longsong.training.interrupts import Interrupts
@@ -64,6 +65,9 @@ class Scheduler:
         Seconds without progress and work after which a worker hangs (`longsong.scheduling.watch`).
     alone : int or None
         Slots of a run beside which nothing shall be on its machine; None for all.
+    has_room : callable
+        Says whether the disk has room for a run; asked after one could not write. While it has none, nothing is begun,
+        and what failed of that is no attempt (`longsong.scheduling.room`).
     """
 
     def __init__(
@@ -80,11 +84,13 @@ class Scheduler:
         covered: frozenset[str] = frozenset(),
         patience: float = PATIENCE,
         alone: int | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self.runs = [Live(assignment) for assignment in assignments]
         self._pool, self._slots, self._patience = pool, slots, patience
         self._alone = alone or slots
         self._on_change, self._on_lost, self._on_note, self._on_round = on_change, on_lost, on_note, on_round
+        self._room = Room(has_room, on_note)
         self._ends = None if budget is None else time.monotonic() + budget
         self._covered = covered
         self._busy: list[_Busy] = []
@@ -99,7 +105,7 @@ class Scheduler:
         """Give the seconds until all is done that will be."""
         now, pace = time.monotonic(), self.pace
         running = self._jobs((one.run for one in self._busy), pace, now)
-        waiting = self._jobs(self._chosen(pace, now), pace, now)
+        waiting = self._jobs(self._chosen(pace, now, held_too=True), pace, now)
         return makespan(waiting, running, self._slots)
 
     def run(self) -> None:
@@ -123,9 +129,9 @@ class Scheduler:
         finally:
             self._end_all()
 
-    def _chosen(self, pace: Pace, now: float) -> list[Live]:
-        """Give the runs that are left and are to be begun."""
-        left = [run for run in self.runs if run.state == "left" and run.not_before <= now]
+    def _chosen(self, pace: Pace, now: float, *, held_too: bool = False) -> list[Live]:
+        """Give the runs that are left and are to be begun, those too that are held back for a while, or not."""
+        left = [run for run in self.runs if run.state == "left" and (held_too or run.not_before <= now)]
         if self._ends is None:
             return left
         running = self._jobs((one.run for one in self._busy), pace, now)
@@ -146,6 +152,8 @@ class Scheduler:
 
     def _begin_what_fits(self) -> bool:
         """Begin runs as long as one fits beside the others; says whether any is left to be begun."""
+        if self._room.awaited(time.monotonic()):
+            return True
         while not self._settled:
             now, pace = time.monotonic(), self.pace
             running = self._jobs((one.run for one in self._busy), pace, now)
@@ -182,7 +190,7 @@ class Scheduler:
             elif said["say"] == "done":
                 return self._over(one, "")
             elif said["say"] == "failed":
-                return self._over(one, said["reason"], said["log"], again=said["kind"] not in _FOR_GOOD)
+                return self._over(one, said["reason"], said["log"], kind=said["kind"])
         if ended is None and now - one.looked >= _SECONDS_BETWEEN_LOOKS:
             one.looked = now
             one.watch.looked(now, one.worker.seconds_of_work())
@@ -190,11 +198,11 @@ class Scheduler:
             if ended is not None:
                 one.worker.kill()
         if ended is not None:
-            self._over(one, ended, f"{ended}\n{one.worker.log()}", again=True, lost=True)
+            self._over(one, ended, f"{ended}\n{one.worker.log()}", lost=True)
         return None
 
-    def _over(self, one: _Busy, reason: str, log: str = "", *, again: bool = False, lost: bool = False) -> None:
-        """End an attempt: done where there is no reason, else begun again if that may help."""
+    def _over(self, one: _Busy, reason: str, log: str = "", *, kind: str = "", lost: bool = False) -> None:
+        """End an attempt: done where there is no reason, else begun again if that may help, by the `kind` of error."""
         now, run = time.monotonic(), one.run
         self._busy.remove(one)
         self._settled = False
@@ -204,8 +212,11 @@ class Scheduler:
             self._pool.give_back(one.worker, run.assignment.threads)
         if not reason:
             run.end("done", "", now)
+        elif kind == "SpaceError" and self._room.ran_out(now):
+            run.end("left", reason, now)
+            run.attempts -= 1
         else:
-            retry = again and run.attempts <= len(_SECONDS_BEFORE_AGAIN)
+            retry = kind not in _FOR_GOOD and run.attempts <= len(_SECONDS_BEFORE_AGAIN)
             run.end("left" if retry else "failed", reason, now)
             if retry:
                 run.not_before = now + _SECONDS_BEFORE_AGAIN[run.attempts - 1]

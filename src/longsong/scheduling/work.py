@@ -12,7 +12,7 @@ from longsong.errors import BusyError
 from longsong.generated import generate_into, is_generated
 from longsong.integrity import set_aside
 from longsong.judging import judge_run
-from longsong.progress import Progress
+from longsong.progress import Progress, print_line
 from longsong.runs import load_run
 from longsong.training import train
 from longsong.training.checkpoint_files import has_checkpoint
@@ -30,7 +30,7 @@ def complete_run(
     *,
     quiet: bool = False,
     keep_checkpoints: int = 1,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] = print_line,
 ) -> None:
     """Do of a run what is not done yet, and again what is damaged of it.
 

@@ -196,3 +196,57 @@ def test_the_time_left_is_known_after_the_first_tenth_though_estimates_were_wron
         if done > 0.1:
             assert abs(left - (whole - (now - began))) <= 0.2 * whole
     assert seen.scheduler.seconds_left() == 0.0
+
+
+class FullDisk:
+    """A disk that is full for a while, and how often it was asked for."""
+
+    def __init__(self, clock, until: float) -> None:
+        self.clock, self.until = clock, until
+
+    def has_room(self) -> bool:
+        return self.clock.now >= self.until
+
+    def script(self, name: str, attempt: int) -> list[tuple[float, str]]:
+        if self.has_room():
+            return works()
+        return [(1.0, "update"), (2.0, "failed SpaceError no room left on the disk")]
+
+
+def test_while_the_disk_is_full_nothing_begins_and_no_attempt_is_spent(clock):
+    disk = FullDisk(clock, clock.now + 900)
+    seen = Seen(clock, disk.script, [assignment(name) for name in "abc"], has_room=disk.has_room)
+    seen.scheduler.run()
+    assert set(seen.states.values()) == {"done"}
+    assert len(seen.stage.given) == 5  # two that ran when it was full, and all three after that
+    assert [run.attempts for run in seen.scheduler.runs] == [1, 1, 1]
+    assert seen.notes == ["the disk is full: nothing is begun until there is room", "the disk has room again"]
+
+
+def test_a_disk_that_stays_full_is_waited_for_for_an_hour(clock):
+    disk = FullDisk(clock, clock.now + 100_000)
+    seen = Seen(clock, disk.script, [assignment(name) for name in "abc"], has_room=disk.has_room)
+    began = clock.now
+    seen.scheduler.run()
+    assert set(seen.states.values()) == {"failed"}
+    assert 3600 < clock.now - began < 3800
+
+
+def test_what_cannot_be_written_though_there_is_room_is_an_attempt(clock):
+    seen = Seen(clock, lambda *_: [(1.0, "failed SpaceError no permission")], [assignment("a")])
+    seen.scheduler.run()
+    assert (seen.states, len(seen.stage.given)) == ({"a": "failed"}, 3)
+
+
+def test_what_waits_to_be_begun_again_is_left_too(clock):
+    def script(name, attempt):
+        return [(1.0, "killed")] if attempt == 1 else works(50.0)
+
+    seen = Seen(clock, script, [assignment(name, 50.0) for name in "ab"])
+    left = []
+    seen.rounds = lambda: left.append((seen.scheduler.seconds_left(), set(seen.states.values())))
+    seen.scheduler.run()
+    assert all(seconds > 0 for seconds, states in left if states != {"done"})
+    held = [seconds for seconds, states in left if states == {"left"}]
+    assert held
+    assert min(held) >= 90  # one after the other, as each was lost once
