@@ -15,7 +15,7 @@ from longsong.config import whole
 from longsong.errors import BusyError, LongsongError, RunError
 from longsong.files import is_part, os_errors_named
 from longsong.folder_lock import owner_of
-from longsong.integrity.aside import ASIDE
+from longsong.integrity.aside import ASIDE, WHY
 from longsong.integrity.folder import find_runs, holds_runs
 from longsong.integrity.run_damage import inspect_run
 from longsong.training.checkpoint_files import checkpoint_folders
@@ -165,13 +165,23 @@ def _items(root: Path, keep_checkpoints: int, events: bool) -> Iterator[Item]:
         own = next((run for run in runs if place.is_relative_to(run)), None)
         for name in list(folders):
             path = place / name
-            if name == ASIDE or (name.startswith(".update-") and name.endswith(".partial")):
+            if name == ASIDE:
                 folders.remove(name)
-                if name == ASIDE or _is_left_behind(path):
-                    yield _item(path, "damaged" if name == ASIDE else "half-written", own)
+                yield from (_item(one, "damaged", own) for one in _put_aside(path))
+            elif name.startswith(".update-") and name.endswith(".partial"):
+                folders.remove(name)
+                if _is_left_behind(path):
+                    yield _item(path, "half-written", own)
         for path in (place / name for name in names):
             if (is_part(path) or path.name.endswith(".partial.wav")) and _is_left_behind(path):
                 yield _item(path, "half-written", own)
+
+
+def _put_aside(folder: Path) -> list[Path]:
+    """Give what was put aside in a folder: the folder, where that is all there is in it."""
+    inner = sorted(folder.iterdir())
+    ours = [path for path in inner if (path / WHY).is_file()]
+    return [folder] if ours == inner and ours else ours
 
 
 def _is_complete(run: Path) -> bool:

@@ -57,7 +57,8 @@ def runs(made, tmp_path):
         os.utime(path.parent, (long_ago, long_ago))
     (runs / "whole/generated.2.partial.wav").write_bytes(b"it is being written")
     (runs / "damaged/gone-1").mkdir(parents=True)
-    (runs / "damaged/gone-1/metrics.jsonl").write_bytes(b"y" * 500)
+    (runs / "damaged/gone-1/metrics.jsonl").write_bytes(b"y" * 400)
+    (runs / "damaged/gone-1/why.txt").write_bytes(b"z" * 100)
     (runs / "whole/notes.txt").write_text("mine")
     return runs
 
@@ -84,6 +85,14 @@ def test_what_can_go_is_found_and_counted(runs):
         "damaged": (1, 500),
     }
     assert found.bytes + found.kept == sum(map(len, everything(runs).values()))
+
+
+def test_what_others_keep_in_a_folder_of_that_name_stays(runs):
+    for name in ("damaged/mine/notes.txt", "whole/damaged/notes.txt"):
+        (runs / name).parent.mkdir(parents=True)
+        (runs / name).write_text("mine")
+    found = find_items(runs)
+    assert {name for name in names(found.items, runs) if "damaged" in name} == {"damaged/gone-1"}
 
 
 def test_nothing_goes_that_was_not_asked_for(runs, capsys):

@@ -16,12 +16,13 @@ from longsong.integrity.run_damage import Inspection, inspect_run
 from longsong.training.checkpoint_files import best_file, checkpoint_folders
 from longsong.training.run_lock import only_here
 
-__all__ = ["ASIDE", "SetAside", "set_aside", "set_file_aside", "set_files_aside"]
+__all__ = ["ASIDE", "WHY", "SetAside", "set_aside", "set_file_aside", "set_files_aside"]
 
 ASIDE = "damaged"
 """The folder, beside those of the runs, that damaged files are put into."""
 
-_WHY = "why.txt"
+WHY = "why.txt"
+"""In each folder that was put aside: what is wrong with what is in it."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def set_aside(run: Path) -> SetAside | None:
                 _move_parts(found, folder)
             for place in (folder, folder.parent, run.parent):
                 sync_folder(place)
-        write_text(folder / _WHY, "".join(f"{damage}\n" for damage in found.damages))
+        write_text(folder / WHY, "".join(f"{damage}\n" for damage in found.damages))
         if found.best_from is not None and not found.begins_anew:
             write_bytes(best_file(run), found.best_from.read_bytes())
     return SetAside(folder, tuple(found.damages), found.begins_anew)
@@ -106,7 +107,7 @@ def set_file_aside(damage: Damage, beside: Path) -> SetAside:
         path.replace(folder / path.name)
         for place in (folder, folder.parent, beside, path.parent):
             sync_folder(place)
-    write_text(folder / _WHY, f"{damage}\n")
+    write_text(folder / WHY, f"{damage}\n")
     return SetAside(folder, (damage,), False)
 
 

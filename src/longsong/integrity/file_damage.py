@@ -26,6 +26,8 @@ def file_damage(path: Path) -> Damage | None:
     UnreadableError, VersionError
         The system does not give it, or a newer version wrote it: it may be whole.
     """
+    if path.is_symlink():
+        return None  # what it leads to is somebody else's
     for pattern, look in _KINDS.items():
         if fnmatch(path.name, pattern):
             try:
@@ -78,18 +80,25 @@ def _curves(path: Path) -> None:
 
 
 def _other_json(path: Path) -> Damage | None:
-    """Look whether a JSON file of ours can be read and is as it was sealed, and its wav as it says."""
+    """Look whether a JSON file is as it was sealed, and its wav as it says, if it calls itself one of ours."""
     with reading_named(path):
         content = path.read_bytes() if path.stat().st_size <= _LARGEST_JSON else b"null"
     try:
         found = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        return Damage(path, "other", f"{path} is cut short or not JSON ({error})")
-    if not isinstance(found, Mapping) or not isinstance(found.get("format"), str):
-        return None  # somebody else's
-    read_json(path, found["format"], 1 << 31)
+    except (ValueError, RecursionError):
+        return None
+    kind = found.get("format") if isinstance(found, Mapping) else None
+    if not isinstance(kind, str) or not kind.startswith("longsong."):
+        return None
+    read_json(path, kind, 1 << 31)
     wav = path.with_suffix(".wav")
     return compare(wav, "other", found["sha256"], path) if "sha256" in found and wav.exists() else None
+
+
+def _picture(path: Path) -> Damage | None:
+    """Look at a picture where the pages keep theirs: in a folder of a page, or beside the sound that it shows."""
+    ours = (path.parent / "index.html").exists() or (path.parent.parent / "index.html").exists()
+    return picture_damage(path) if ours or path.with_suffix(".wav").exists() else None
 
 
 _KINDS: dict[str, Callable[[Path], Damage | None]] = {
@@ -98,9 +107,11 @@ _KINDS: dict[str, Callable[[Path], Damage | None]] = {
     "parity.json": _reads(_parity),
     "as_coded.json": _reads(_as_coded),
     "curves-2016.json": _reads(_curves),
+    "audit.json": _reads(lambda path: read_json(path, "longsong.audit", 1 << 31)),
+    "song-excerpt-*.json": _reads(lambda path: read_json(path, "longsong.song-excerpt", 1 << 31)),
+    "song-statistics-*.npz": archive_damage,
     "*.json": _other_json,
-    "*.npz": archive_damage,
-    "*.png": picture_damage,
+    "*.png": _picture,
     "events.out.tfevents.*": events_damage,
 }
-"""How a file is looked at, by its name; the first that fits."""
+"""How a file is looked at, by its name; the first that fits. What others have put there is none of ours."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from longsong.errors import LongsongError, RunError, UnreadableError
 from longsong.files import reading_named, sha256_of
+from longsong.grid_file import GRID
 from longsong.integrity.damage import Damage, Part, compare, tensors_end
 from longsong.integrity.sound_damage import sound_damages
 from longsong.training.checkpoint_files import (
@@ -30,8 +31,10 @@ _SIGNS = ("config.json", "summary.json", "metrics.jsonl", "checkpoints")
 
 
 def is_run(folder: Path) -> bool:
-    """Say whether a folder holds a run, or what is left of one."""
-    return any((folder / name).exists() for name in _SIGNS)
+    """Say whether a folder holds a run, or what is left of one; one that has a grid or runs in it is none itself."""
+    if not any((folder / name).exists() for name in _SIGNS) or (folder / GRID).exists():
+        return False
+    return not any(path.parent.name != "checkpoints" for path in folder.glob("*/config.json"))
 
 
 def damages(run: Path) -> list[Damage]:

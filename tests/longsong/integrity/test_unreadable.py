@@ -83,6 +83,7 @@ def test_a_file_beside_the_runs_that_is_not_given_stays_there(complete_run, copi
     runs = copied(complete_run).parent
     write_grid(runs, planned_grid())
     (runs / name).touch()
+    (runs / "index.html").touch()  # a page, whose pictures are ours
     before = everything(runs)
     with monkeypatch.context() as patched:
         refuse(patched, runs / name)

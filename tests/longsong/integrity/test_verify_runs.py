@@ -13,7 +13,9 @@ from planned_grids import planned_grid
 from training_runs import train
 
 from longsong.cli import main
+from longsong.files import write_json
 from longsong.grid_file import write_grid
+from longsong.integrity import set_files_aside
 from longsong.integrity.folder import find_runs, verify_runs
 from longsong.training.run_lock import only_here
 
@@ -31,7 +33,7 @@ def runs(complete_run, stopped_run, tmp_path):
     (folder / "report/index.html").write_text("<!doctype html>")
     (folder / "one/generated-carry.77.partial.wav").write_bytes(b"half of it")
     (folder / "two/.summary.json.77-0.part").write_bytes(b"{")
-    (folder / "notes.json").write_text('{"mine": 1}')
+    write_json(folder / "audit.json", {"format": "longsong.audit", "version": 1, "rows": []}, sealed=True)
     return folder
 
 
@@ -58,7 +60,7 @@ def test_a_whole_folder_is_whole(runs, capsys):
         ("one/events.out.tfevents.*", flip),
         ("grid.json", flip),
         ("report/a.png", cut),
-        ("notes.json", cut),
+        ("audit.json", cut),
     ],
 )
 def test_what_is_damaged_is_named_put_aside_and_whole_after_that(runs, capsys, name, damage):
@@ -123,3 +125,27 @@ def test_what_was_put_aside_is_made_again_by_training(runs, shards):
     assert main(["verify", str(runs), "--set-aside"]) == 1
     train(shards, runs / "two")
     assert main(["verify", str(runs)]) == 0
+
+
+OTHERS = {
+    "notes.json": "// my notes", "map.json": '{"format": "geo", "rest_sha256": 1}', "list.json": "[1", "data.npz": "none",
+    "pic.png": "none", "config.json": "{}",
+}  # fmt: skip
+
+
+def test_what_others_put_there_is_none_of_ours(runs, tmp_path):
+    for name, content in OTHERS.items():
+        (runs / name).write_text(content)
+    (runs / "link.json").symlink_to(tmp_path / "nowhere.json")
+    (runs / "checkpoints").mkdir()
+    assert verify_runs(runs, quiet=True).damages == {}
+    assert set_files_aside(runs) == []
+    assert {path.name for path in runs.iterdir()} >= {*OTHERS, "link.json", "checkpoints", "one", "two"}
+    assert len(list(find_runs(runs))) == 3
+
+
+def test_a_folder_of_runs_without_a_grid_is_no_run_for_a_stray_file(runs):
+    (runs / "grid.json").unlink()
+    (runs / "config.json").write_text("{}")
+    flip(runs / "one" / "metrics.jsonl")
+    assert list(verify_runs(runs, quiet=True).damages) == [runs / "one"]
