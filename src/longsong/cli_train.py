@@ -28,7 +28,8 @@ from longsong.switches import explained, switch_on
 
 __all__ = ["add_parity", "add_train", "parity", "train"]
 
-_FAILED = 1
+_FAILED, _USAGE = 1, 2
+_GONE = ".ranks-gone.part"  # in the run's folder, where a rank has said that another is gone
 
 
 def add_train(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +142,8 @@ def train(a: argparse.Namespace) -> None:
     config = switch_on(config, a.as_coded)
     try:
         with ranks_of_environment() as ranks:
+            if ranks.first:
+                (config.folder / _GONE).unlink(missing_ok=True)  # of an earlier start
             folder = train(
                 config,
                 command=command_words(a),
@@ -148,19 +151,20 @@ def train(a: argparse.Namespace) -> None:
                 ranks=ranks,
                 keep_checkpoints=a.keep_checkpoints,
             )
-    except RanksError:
-        _say_once(config.folder)
+    except RanksError as error:
+        if error.said or not _is_first_to_say(config.folder):
+            raise SystemExit(_USAGE) from error
         raise
     if ranks.first:
         print(folder)
 
 
-def _say_once(run: Path) -> None:
-    """Leave silently where another rank on this folder has said already that one is gone."""
+def _is_first_to_say(run: Path) -> bool:
+    """Say whether no other rank on this folder has said yet that one is gone."""
     with suppress(OSError):
-        os.close(os.open(run / ".ranks-gone.part", os.O_CREAT | os.O_EXCL))
-        return
-    raise SystemExit(2)
+        os.close(os.open(run / _GONE, os.O_CREAT | os.O_EXCL))
+        return True
+    return False
 
 
 def add_parity(parser: argparse.ArgumentParser) -> None:

@@ -78,7 +78,18 @@ class CheckpointError(RunError):
 
 
 class RanksError(LongsongError):
-    """Processes that train one run together, of which one has gone."""
+    """Processes that train one run together, of which one has gone, or the first refused.
+
+    Parameters
+    ----------
+    message : str
+    said : bool
+        Whether the first process says why by itself.
+    """
+
+    def __init__(self, message: str, *, said: bool = False) -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class NotFiniteError(LongsongError):

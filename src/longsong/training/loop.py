@@ -102,6 +102,24 @@ def train(
         Stopped by the user, after a checkpoint.
     """
     whole("keep-checkpoints", keep_checkpoints)
+    if not ranks.first:
+        ranks.wait()  # until the first has begun the run
+        return _follow(config, ranks)
+    with ranks.leading():
+        return _lead(config, command, quiet, label, profile, on_epoch, ranks, keep_checkpoints)
+
+
+def _lead(
+    config: RunConfig,
+    command: Sequence[str],
+    quiet: bool,
+    label: str,
+    profile: bool,
+    on_epoch: Callable[[int], object] | None,
+    ranks: Ranks,
+    keep: int,
+) -> Path:
+    """Begin the run, or go on with it, as the process that writes."""
     run = config.folder
     fetching = _Fetching()
     splits = Splits.open(config.shards, config.data, config.cache, fetching.tell)
@@ -111,21 +129,11 @@ def train(
             f"the recurrence is over the mini-batch (D01), whose examples depend on each other, and {ranks.size} "
             "processes would share them; train with one"
         )
-    if not ranks.first:
-        ranks.wait()  # until the first has begun the run
-        record = read_record(run)
-    else:
-        record = record_of(config, splits, network, command, ranks)
+    record = record_of(config, splits, network, command, ranks)
     if read_summary(run) is not None:
-        if ranks.first:
-            ranks.go_on()
+        ranks.go_on()
         return run
-    torch.set_num_threads(max(1, (record.execution.threads or available_threads()) // ranks.local_size))
-    # Before anything is held that it speaks of.
-    plan = plan_of(record.data, network, record.execution, work_of(splits, config.training.epochs))
-    if not ranks.first:
-        _Training(run, record, splits, network, plan, None, None, ranks, quiet=True, label=label).complete()
-        return run
+    plan = _plan(record, network, splits, ranks)
     new = not has_checkpoint(run / "checkpoints")
     if new:
         if config.training.start_from is not None:
@@ -136,7 +144,7 @@ def train(
             verify_song(splits.song, ranks, quiet=quiet)
         itemsize = DTYPES[record.execution.precision].itemsize
         updates = record.training.epochs * record.counts["updates_per_epoch"]
-        require_space(run, bytes_on_disk(network.size, itemsize, updates, keep_checkpoints))
+        require_space(run, bytes_on_disk(network.size, itemsize, updates, keep))
         with os_errors_named(run):
             run.mkdir(parents=True, exist_ok=True)
     with only_here(run):
@@ -145,7 +153,7 @@ def train(
         ranks.go_on()
         seen = UpdateProfile() if profile else None
         training = _Training(
-            run, record, splits, network, plan, seen, on_epoch, ranks, quiet=quiet, label=label, keep=keep_checkpoints
+            run, record, splits, network, plan, seen, on_epoch, ranks, quiet=quiet, label=label, keep=keep
         )
         fetching.progress = training.progress
         try:
@@ -155,6 +163,24 @@ def train(
             if seen is not None and seen.updates:
                 print(format_profile(seen, network, record.execution, plan), file=sys.stderr)
     return run
+
+
+def _follow(config: RunConfig, ranks: Ranks) -> Path:
+    """Compute a share of a run that the first rank has begun."""
+    run = config.folder
+    if read_summary(run) is None:
+        splits = Splits.open(config.shards, config.data, config.cache)
+        network = Network(config.model, config.data.frame)
+        record = read_record(run)
+        plan = _plan(record, network, splits, ranks)
+        _Training(run, record, splits, network, plan, None, None, ranks, quiet=True, label="").complete()
+    return run
+
+
+def _plan(record: RunRecord, network: Network, splits: Splits, ranks: Ranks) -> Plan:
+    """Plan updates for the threads of this process, before anything is held that the plan speaks of."""
+    torch.set_num_threads(max(1, (record.execution.threads or available_threads()) // ranks.local_size))
+    return plan_of(record.data, network, record.execution, work_of(splits, record.training.epochs))
 
 
 class _Fetching:

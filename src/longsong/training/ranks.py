@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import torch
@@ -20,6 +22,7 @@ _TIMEOUT = timedelta(minutes=30)
 """How long one waits for another that says nothing: one that writes, or computes a mini-batch, is waited for."""
 
 _SECONDS_BETWEEN_SIGNS = 60.0
+_GO_ON, _BUSY, _REFUSED = 0.0, 1.0, 2.0  # what the first says to those that wait; they add nothing to it
 
 
 class Ranks:
@@ -41,6 +44,7 @@ class Ranks:
     def __init__(self, rank: int = 0, size: int = 1, local_size: int = 1) -> None:
         self.rank, self.size, self.local_size = rank, size, local_size
         self.first = rank == 0
+        self._awaited = False
         self._sign = time.monotonic()
 
     def sum(self, numbers: Tensor) -> None:
@@ -56,22 +60,47 @@ class Ranks:
                 dist.all_reduce(numbers)
 
     def wait(self) -> None:
-        """Wait until the first rank says that it goes on, for as long as it gives signs; raises as `sum`."""
-        busy = torch.ones(1)
-        while busy.item():
-            self.sum(busy.zero_())
+        """Wait until the first rank says that it goes on, for as long as it gives signs.
+
+        Raises
+        ------
+        RanksError
+            It refused, and says why; or another rank has gone.
+        """
+        word = torch.full((1,), _BUSY)
+        while word.item() == _BUSY:
+            self.sum(word.zero_())
+        if word.item() == _REFUSED:
+            raise RanksError("the first process of this run refused it, and says why", said=True)
+
+    @contextmanager
+    def leading(self) -> Iterator[None]:
+        """Have the others wait while the first rank, which this is, begins; where it does not go on, they end too.
+
+        Does nothing for a process by itself.
+        """
+        self._awaited = self.size > 1
+        try:
+            yield
+        except BaseException:
+            if self._awaited:
+                with suppress(RanksError):
+                    self._tell(_REFUSED)
+            raise
 
     def keep_waiting(self) -> None:
         """Tell the ranks that wait for the first, which this is, that it is at work; raises as `sum`."""
-        if time.monotonic() - self._sign >= _SECONDS_BETWEEN_SIGNS:
-            self._tell(busy=True)
+        if self._awaited and time.monotonic() - self._sign >= _SECONDS_BETWEEN_SIGNS:
+            self._tell(_BUSY)
 
     def go_on(self) -> None:
         """Tell the ranks that wait for the first, which this is, that they can go on; raises as `sum`."""
-        self._tell(busy=False)
+        if self._awaited:
+            self._awaited = False
+            self._tell(_GO_ON)
 
-    def _tell(self, *, busy: bool) -> None:
-        self.sum(torch.tensor([float(busy)]))
+    def _tell(self, word: float) -> None:
+        self.sum(torch.tensor([word]))
         self._sign = time.monotonic()
 
 
@@ -90,19 +119,15 @@ def ranks_of_environment(environment: Mapping[str, str] = os.environ) -> Iterato
     RanksError
         The others are not there.
     """
-    if int(environment.get("WORLD_SIZE", "1")) == 1 or "MASTER_ADDR" not in environment:
+    found = _read(environment)
+    if found is None:
         yield ALONE
         return
-    try:
-        rank, size, local_rank, local_size = (
-            int(environment[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
-        )
-    except (KeyError, ValueError) as error:
-        raise ConfigError(f"WORLD_SIZE is set, and {error} is not as torchrun sets it; start with torchrun") from error
+    rank, size, local_rank, local_size = found
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(local_rank % torch.cuda.device_count())
-    with _told():
+    with _told(), _ended_by_signals():
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_TIMEOUT)
     try:
         yield Ranks(rank, size, local_size)
@@ -110,11 +135,46 @@ def ranks_of_environment(environment: Mapping[str, str] = os.environ) -> Iterato
         dist.destroy_process_group()
 
 
+def _read(environment: Mapping[str, str]) -> tuple[int, int, int, int] | None:
+    """Give rank, size, and both on this machine; None where there is one process alone."""
+    if environment.get("WORLD_SIZE", "1") == "1" or "MASTER_ADDR" not in environment:
+        return None
+    size = _number(environment, "WORLD_SIZE", 1, 1 << 20)
+    local_size = _number(environment, "LOCAL_WORLD_SIZE", 1, size)
+    _number(environment, "MASTER_PORT", 1, (1 << 16) - 1)
+    rank, local_rank = _number(environment, "RANK", 0, size - 1), _number(environment, "LOCAL_RANK", 0, local_size - 1)
+    return rank, size, local_rank, local_size
+
+
+def _number(environment: Mapping[str, str], name: str, least: int, most: int) -> int:
+    text = environment.get(name, "")
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise ConfigError(
+            f"{name} is {text!r}, where torchrun sets a number from {least} to {most}; start with torchrun, or unset "
+            "WORLD_SIZE for one process"
+        )
+    return int(text)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM end the process at once: in a wait outside of Python no handler of ours is called."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         raise RanksError(
             "another process of this run has gone; start all of them again with the same command, and it goes on from "
             "the last checkpoint"

@@ -128,8 +128,8 @@ def test_what_was_put_aside_is_made_again_by_training(runs, shards):
 
 
 OTHERS = {
-    "notes.json": "// my notes", "map.json": '{"format": "geo", "rest_sha256": 1}', "list.json": "[1", "data.npz": "none",
-    "pic.png": "none", "config.json": "{}",
+    "notes.json": "// my notes", "map.json": '{"format": "geo", "rest_sha256": 1}', "list.json": "[1",
+    "data.npz": "none", "pic.png": "none", "config.json": "{}",
 }  # fmt: skip
 
 

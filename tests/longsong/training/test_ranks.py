@@ -22,7 +22,7 @@ import streams
 from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.cli import main
 from longsong.config import Cell, Precision
-from longsong.errors import ConfigError
+from longsong.errors import ConfigError, RanksError
 from longsong.training.preparation import verify_song
 from longsong.training.ranked import RankedGradient
 from longsong.training.ranks import Ranks, ranks_of_environment
@@ -205,7 +205,7 @@ def test_asked_to_stop_all_stop_after_the_same_update(single, shards, tmp_path):
 def test_over_the_mini_batch_examples_cannot_be_shared(shards, tmp_path):
     config = RunConfig(shards, DataConfig(FRAME, SEQ), ModelConfig(hidden=4, recurrence="batch"), out=tmp_path / "run")
     with pytest.raises(ConfigError, match="2 processes would share them; train with one"):
-        longsong.train(config, quiet=True, ranks=Ranks(1, 2))
+        longsong.train(config, quiet=True, ranks=Ranks(0, 2))
     assert not (tmp_path / "run").exists()
 
 
@@ -214,8 +214,16 @@ def test_an_environment_that_torchrun_did_not_make_is_named():
         with ranks_of_environment(environment) as ranks:
             assert (ranks.rank, ranks.size, ranks.first) == (0, 1, True)
     broken = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "RANK": "0"}
-    with pytest.raises(ConfigError, match="'LOCAL_RANK' is not as torchrun sets it"), ranks_of_environment(broken):
-        pass
+    whole = broken | {"LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2", "MASTER_PORT": "29400"}
+    for name, value in (
+        ("WORLD_SIZE", "abc"), ("WORLD_SIZE", "0"), ("RANK", "2"), ("RANK", "-1"), ("LOCAL_RANK", ""),
+        ("LOCAL_WORLD_SIZE", "0"), ("LOCAL_WORLD_SIZE", "3"), ("MASTER_PORT", "99999"), ("MASTER_PORT", ""),
+    ):  # fmt: skip
+        with (
+            pytest.raises(ConfigError, match=f"{name} is '{value}', where"),
+            ranks_of_environment(whole | {name: value}),
+        ):
+            pass
 
 
 class Sums(Ranks):
@@ -258,6 +266,9 @@ def test_the_first_is_waited_for_while_it_gives_signs():
     other = [torch.ones(1), torch.ones(1), torch.zeros(1), torch.ones(1)]
     Sums(other).wait()
     assert len(other) == 1
+    with pytest.raises(RanksError, match="refused it, and says why") as error:
+        Sums([torch.ones(1), torch.full((1,), 2.0)]).wait()
+    assert error.value.said
 
 
 def test_signs_are_given_now_and_then_while_a_song_is_verified(shards, monkeypatch):
@@ -267,7 +278,38 @@ def test_signs_are_given_now_and_then_while_a_song_is_verified(shards, monkeypat
     monkeypatch.setattr(first, "sum", lambda numbers: told.append(numbers.item()))
     song = streams.Song.open(shards)
     monkeypatch.setattr(song, "verify", lambda progress: [progress(samples) for samples in range(10)])
-    verify_song(song, first, quiet=True)
-    assert told == [1.0] * 3  # of ten, 25 s after each other, one as soon as there was none for a minute
-    first.go_on()
+    with first.leading():
+        verify_song(song, first, quiet=True)
+        assert told == [1.0] * 3  # of ten, 25 s after each other, one as soon as there was none for a minute
+        first.go_on()
     assert told == [1.0] * 3 + [0.0]
+
+
+def test_what_the_first_refuses_the_others_leave(monkeypatch):
+    told, first = [], Sums([])
+    monkeypatch.setattr(first, "sum", lambda numbers: told.append(numbers.item()))
+    with pytest.raises(ConfigError), first.leading():
+        raise ConfigError("no")
+    assert told == [2.0]
+
+    def fail_later():
+        first.go_on()
+        raise ConfigError("the others are at work, and find out by themselves")
+
+    with pytest.raises(ConfigError), first.leading():
+        fail_later()
+    assert told == [2.0, 0.0]
+
+
+@pytest.mark.parametrize("out", ["refused", "nowhere"])
+def test_a_refusal_is_said_once(shards, tmp_path, out):
+    alone(config_of(shards, tmp_path / "refused"))
+    (tmp_path / "refused/summary.json").unlink()
+    asked = words(shards if out == "refused" else tmp_path / "none", tmp_path / out)
+    asked[asked.index("--hidden") + 1] = "9"
+    process = start(3, asked)
+    _, errors = process.communicate(timeout=120)
+    said = [line for line in errors.splitlines() if line.startswith("longsong: ")]
+    assert len(said) == 1, errors
+    assert ("holds a run with hidden 8" if out == "refused" else "none") in said[0]
+    assert not (tmp_path / out / ".ranks-gone.part").exists()
