@@ -73,7 +73,8 @@ ALLOWED: dict[str, set[str]] = {
 }
 ALLOWED["arguments"] = BASE | {"streams"}
 COMMANDS = (
-    "as_coded", "audit", "board", "clean", "curves", "generate", "listen", "plan", "reproduce", "train", "verify",
+    "as_coded", "audit", "board", "clean", "curves", "generate", "listen", "plan", "report", "reproduce", "train",
+    "verify",
 )  # fmt: skip
 ALLOWED |= {f"cli_{name}": set(ALLOWED) | {f"cli_{other}" for other in COMMANDS} for name in COMMANDS}
 ALLOWED["cli"] = set(ALLOWED) | {"__init__"}

@@ -19,6 +19,7 @@ from longsong import (
     cli_generate,
     cli_listen,
     cli_plan,
+    cli_report,
     cli_reproduce,
     cli_train,
     cli_verify,
@@ -128,6 +129,10 @@ def _parser() -> argparse.ArgumentParser:
     cli_train.add_parity(command("parity", cli_train.parity, "compare with numbers of the original stack"))
     audit = command("audit", cli_audit.audit, "check every claim of the post against the runs, and write the page")
     cli_audit.add_audit(audit)
+    report = command(
+        "report", cli_report.report, "write the page of a folder of runs: what was found, to see and to hear"
+    )
+    cli_report.add_report(report)
     cli_board.add_board(command("board", cli_board.board, "show runs in TensorBoard, on this machine alone"))
     as_coded = command("as-coded", cli_as_coded.list_switches, "explain the ways of the 2016 code: its switches")
     cli_as_coded.add_as_coded(as_coded)

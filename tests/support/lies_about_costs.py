@@ -242,3 +242,17 @@ def rewrite_lstm(scene: Scene, above: float) -> None:
 @lie("P08", dict.fromkeys(("P08", "P09", "P11"), "differs"), base="compared", says="best dev cost of 0.01")
 def best_cost_that_is_not_in_the_metrics(scene: Scene) -> None:
     edit(scene.runs / "40x50-lstm-199-s2" / "summary.json", best__dev_cost=0.01)
+
+
+@lie("P11", says="evaluations (first: epoch 0) have no dev cost, with")
+def no_dev_cost_though_there_are_dev_examples(scene: Scene) -> None:
+    """So that a run that has learnt nothing would be none to hold against P21."""
+    edit_metrics(scene.run, lambda line: line | {"dev_cost": None} if line["kind"] == "dev" else line)
+    none = dict.fromkeys(("best__dev_cost", "first_dev_cost", "last_dev_cost"))
+    summary = read(scene.run / "summary.json")
+    edit(scene.run / "summary.json", **none, best__epoch=30, best__sha256=summary["parameters_sha256"])
+
+
+@lie("P11", says="the evaluation of epoch 3 is of 1 dev examples, and there are")
+def an_evaluation_of_one_example(scene: Scene) -> None:
+    edit_metrics(scene.run, lambda line: line | {"dev_examples": 1} if is_dev(line, 3) else line)

@@ -32,6 +32,15 @@ def of_pieces(scene: Scene, pieces: list[np.ndarray], **record: Any) -> None:
     write_sound(scene.run, np.resize(np.concatenate([to_int16(piece) for piece in pieces]), SAMPLES), **record)
 
 
+DROPPED = {"P12": "differs", "P14": "differs", "D14": "reproduced"}
+
+
+def without_the_first(scene: Scene, count: int) -> None:
+    """Drop the first predictions of a sound, as its record says."""
+    wav = np.resize(wav_of(scene)[count * FRAME :], SAMPLES)
+    write_sound(scene.run, wav, iterations=SAMPLES // FRAME + count)
+
+
 @lie("P12", says="levels away from what its network makes")
 def prediction_that_does_not_follow(scene: Scene) -> None:
     wav = wav_of(scene).copy()
@@ -90,7 +99,7 @@ def guard_rails_on_record(scene: Scene) -> None:
     edit(scene.run / "generated.json", guards=["clip"])
 
 
-@lie("P12", {"P12": "differs", "D14": "reproduced"}, says="12,050 predictions, where 12,000")
+@lie("P12", says="12,050 predictions, where 12,000")
 def more_predictions_than_frames(scene: Scene) -> None:
     edit(scene.run / "generated.json", iterations=12_000 + SEQ)
 
@@ -218,11 +227,6 @@ def whole_sequences(scene: Scene) -> None:
     whole_sequences_in_the_file(scene)
 
 
-@lie("D03", {"P12": "differs", "D03": "reproduced"})
-def more_samples_than_predictions_give(scene: Scene) -> None:
-    edit(scene.run / "generated.json", iterations=240)
-
-
 @lie("D04", {"P12": "differs", "D04": "reproduced"})
 def predictions_turned_upside_down(scene: Scene) -> None:
     def over(y: np.ndarray, ys: list[np.ndarray]) -> np.ndarray:
@@ -244,9 +248,19 @@ def stretched_to_a_range_of_no_script(scene: Scene) -> None:
     write_sound(scene.run, to_int16(wav_of(scene) * 1.5))
 
 
-@lie("D14", {"P12": "differs", "D14": "reproduced"}, says="50 of them dropped")
+@lie("D14", DROPPED, says="50 of them dropped")
 def predictions_made_to_be_dropped(scene: Scene) -> None:
-    edit(scene.run / "generated.json", iterations=12_000 + SEQ)
+    without_the_first(scene, SEQ)
+
+
+@lie("D14", DROPPED, says="3 of them dropped")
+def three_predictions_dropped_as_by_the_first_script(scene: Scene) -> None:
+    without_the_first(scene, 3)
+
+
+@lie("D14", {"P12": "differs"}, says="3 of them dropped by its record, and the first one stands at the start")
+def three_predictions_said_to_be_dropped(scene: Scene) -> None:
+    edit(scene.run / "generated.json", iterations=12_000 + 3)
 
 
 @lie("D15", {}, says="example 40 of train")
@@ -264,3 +278,15 @@ def seed_at_example_40(scene: Scene, source: str, example: int) -> None:
     seed = scene.samples(start, start + LENGTH)
     place = {"source": source, "example": example, "start": start, "stop": start + LENGTH, "file": None}
     of_pieces(scene, first_frames(scene.run, seed), seed=place)
+
+
+@lie("D02", {}, says="nor as untrained linear maps")
+def noise_with_its_state_carried_on_and_a_guard(scene: Scene) -> None:
+    """P12 and P14 speak of the post's way alone."""
+    noise = np.random.default_rng(0).integers(-20_000, 20_000, SAMPLES).astype(np.int16)
+    write_sound(scene.run, noise, mode="carry", guards=["clip"])
+
+
+@lie("P15", says="as its minimum, the wav")
+def a_range_that_is_not_the_wav_s(scene: Scene) -> None:
+    edit(scene.run / "generated.json", minimum=-5)

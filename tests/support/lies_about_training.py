@@ -202,16 +202,6 @@ def a_dev_evaluation_left_out(scene: Scene) -> None:
     edit_metrics(scene.run, lambda line: None if line["kind"] == "dev" and line["epoch"] == 7 else line)
 
 
-@lie("P07", says="31 epochs by its lines of dev evaluations")
-def a_dev_evaluation_twice(scene: Scene) -> None:
-    path = scene.run / "metrics.jsonl"
-    lines = path.read_text().splitlines(keepends=True)
-    at = next(number for number, line in enumerate(lines) if '"dev"' in line and json.loads(line)["epoch"] == 7)
-    path.unlink()  # it may be a link to a run that others are made of
-    path.write_text("".join([*lines[: at + 1], *lines[at:]]))
-    rehash(scene.run)
-
-
 @lie("P07", says="on top of those that its first parameters, which are those of 40x50-gru-199-s2, were trained for")
 def a_run_that_started_from_another(scene: Scene) -> None:
     write_run(scene.runs, scene.song, replace(BASE, seed=2))
@@ -272,3 +262,8 @@ def code_without_a_licence(scene: Scene) -> None:
     (package / "__init__.py").touch()
     (scene.tmp / "checkout" / "pyproject.toml").touch()
     scene.monkeypatch.setattr(longsong, "__file__", str(package / "__init__.py"))
+
+
+@lie("P01", says="its standard deviation is")
+def a_standard_deviation_that_is_not_the_song_s(scene: Scene) -> None:
+    edit(scene.run / "config.json", song__standard_deviation=1.0)

@@ -16,7 +16,7 @@ from longsong.errors import RunError
 
 __all__ = ["iterations_dropped", "level", "seed_example", "trained_network", "turned_over", "whole_sequences"]
 
-_NOTHING = "Nothing was generated yet, or the shards and parameters to compute it again are not here."
+_NOTHING = "There is no generated.wav yet, or the shards and parameters to compute it again are not here."
 _RANGES_2016 = ((-3000, 3000), (-8936, 9124))
 """D13: the ranges that the two scripts stretched to."""
 _STRETCHED = 1e-3
@@ -62,11 +62,14 @@ def whole_sequences(evidence: Evidence) -> Finding:
         most = record["iterations"] * record["frame"]
         lengths.add(int(record["seq"]))
         dropped = (0, record["frame"] * record["seq"] * record["seq"])  # D14 is a way of its own
-        whole = wav.samples in (most * record["seq"] - less for less in dropped)
-        whole = whole or (found is not None and found.join == "whole-sequence")
+        by_length = wav.samples in (most * record["seq"] - less for less in dropped)
+        # What was computed again tells; a length is by the number of predictions that the record has.
+        whole = found.join == "whole-sequence" if found is not None and found.join else by_length
         says = f"{wav.samples:,} samples of {record['iterations']:,} predictions of {record['frame']} x {record['seq']}"
         files = (run.path("generated.wav"), run.path("generated.json"))
         seen.append(Seen(run.name, whole, says, files, not whole and wav.samples > most))
+        if wav.samples < _BLOCKS:
+            continue
         parts = [float(np.sqrt(np.mean(np.square(p, dtype=np.float64)))) for p in np.array_split(wav.data, _BLOCKS)]
         fading.append(parts[-1] / parts[0] if parts[0] > 0 else 0.0)
     numbers: dict[str, Any] = {"last_fifth_over_first_rms": [min(fading), max(fading)] if fading else None}
@@ -139,6 +142,7 @@ def level(evidence: Evidence) -> Finding:
 def iterations_dropped(evidence: Evidence) -> Finding:
     """D14: predictions made against frames needed: none is made to be dropped, or seq of them, or 3."""
     seen, made, needed, lengths = [], 0, 0, set()
+    regenerated = {run.name: found for run, found in _regenerated(evidence)}
     for run in _trusted(evidence):
         record = run.generated
         lengths.add(int(record["seq"]))
@@ -149,6 +153,9 @@ def iterations_dropped(evidence: Evidence) -> Finding:
         made, needed = made + record["iterations"], needed + due
         says = f"{record['iterations']:,} predictions for {due:,} frames, {extra:,} of them dropped"
         coded = extra in (record["seq"], _FRAMES_DROPPED)
+        if coded and run.name in regenerated and regenerated[run.name].join is not None:
+            coded = False
+            says += " by its record, and the first one stands at the start of the wav"
         seen.append(Seen(run.name, coded, says, (run.path("generated.json"),), extra != 0 and not coded))
     otherwise = (
         f"{others(seen)} sounds were made of just the predictions that they need, "
@@ -161,6 +168,7 @@ def iterations_dropped(evidence: Evidence) -> Finding:
 def seed_example(evidence: Evidence) -> Finding:
     """D15: the seed comes from the dev split where there is a dev example, or is example 400 of the train split."""
     seen, no_dev, wavs, beyond = [], [], [], []
+    regenerated = {run.name: found for run, found in _regenerated(evidence)}
     for run in _trusted(evidence):
         seed = run.generated["seed"]
         if seed["source"] == "wav":
@@ -172,11 +180,15 @@ def seed_example(evidence: Evidence) -> Finding:
             continue
         train = run.of("data.train_samples")
         there = source in ("train", "dev") and _begins_at(run, source, example) == start
-        coded = there and source == "train" and example == _SEED_2016
+        found = regenerated.get(run.name)
+        unheard = found is not None and found.join is None and not _made_otherwise(run)
+        unheard = unheard and not of_untrained_maps(run, evidence.seed(run))
+        coded = there and source == "train" and example == _SEED_2016 and not unheard
         described = there and source == "dev"
         if described:
             beyond.append(start - train)
         says = f"example {example} of {source}, from sample {start}, where train ends at {train:,}"
+        says += ", and its sound does not begin as that seed makes it" * unheard
         files = (run.path("generated.json"), run.path("config.json"))
         seen.append(Seen(run.name, coded, says, files, not (coded or described)))
     numbers = {"runs_without_dev_example": len(no_dev), "seeds_from_a_wav": len(wavs)}
@@ -200,7 +212,7 @@ def _made_otherwise(run: Run) -> bool:
     """Tell whether a sound says that it was joined, kept in bounds or begun otherwise; P12 and P14 name those."""
     record = run.generated
     extra = record["iterations"] - -(-record["samples"] // record["frame"])
-    return bool(record["join"] != "last-frame" or record.get("guards") or extra > 0)
+    return record["mode"] == "post" and bool(record["join"] != "last-frame" or record.get("guards") or extra > 0)
 
 
 def _begins_at(run: Run, split: str, example: Any) -> int | None:

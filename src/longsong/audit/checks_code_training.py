@@ -7,8 +7,10 @@ from typing import Any
 
 from longsong.audit.evidence import Evidence
 from longsong.audit.network import cell_of, expected_shapes, layers_of
+from longsong.audit.normalisation import EXACT, is_by_deviation
 from longsong.audit.passes import examples_due, heard_in_training
 from longsong.audit.revaluate import TOLERANCE
+from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, as_coded, every_run, others
 from longsong.errors import RunError
 from longsong.reported import BATCH, CODE_CONFIGURATIONS, EPOCHS, SEQUENCES
@@ -23,8 +25,6 @@ _BYTES_2016 = 16
 """D09: two float64 arrays, inputs and targets."""
 _BYTES_DESCRIBED = 4
 """D09: int16 twice over, for what surrounds the samples of a short song; raw samples take 2."""
-_EXACT = 1e-6
-"""Float32 keeps seven digits: ends of a range agree to this."""
 
 
 def recurrence_axis(evidence: Evidence) -> Finding:
@@ -50,8 +50,9 @@ def recurrence_axis(evidence: Evidence) -> Finding:
             again += not neither
             other = evidence.dev_cost_otherwise(run, "time" if batch else "batch")
             moved += [] if neither else [other.computed[1] / cost.computed[1] - 1]
-        except RunError:
-            pass  # P05 names those that could not be computed again
+        except RunError:  # P05 names those that could not be computed again
+            if odd := _first_cost_odd(evidence, run):
+                batch, neither, says = False, True, f"{stated} by its configuration, but {odd}"
         seen.append(Seen(run.name, batch, says, files, neither))
     otherwise = f"{others(seen)} runs carry the state along time, as the post describes."
     if again:
@@ -71,6 +72,17 @@ def recurrence_axis(evidence: Evidence) -> Finding:
     return as_coded(seen, otherwise, _NO_RUN, numbers, by=by)
 
 
+def _first_cost_odd(evidence: Evidence, run: Run) -> str:
+    """Say how the cost of the first mini-batch is not that of the axis that a run names; nothing if it is not known."""
+    try:
+        due = evidence.first_update(run).cost
+        stated = run.metrics.updates[0]["train_cost"]
+    except (RunError, IndexError):
+        return ""
+    away = abs(stated / due - 1) if due else 0.0
+    return f"the cost of its first mini-batch is {away:.2%} off over that axis" if away > TOLERANCE else ""
+
+
 def other_configurations(evidence: Evidence) -> Finding:
     """D05: runs with what the code's configurations have and the post does not."""
     post = {
@@ -82,7 +94,15 @@ def other_configurations(evidence: Evidence) -> Finding:
     seen = []
     for run in evidence.complete:
         held = [f"{key.split('.')[1]} {run.of(key)}" for key, of in own.items() if run.of(key) in of]
-        seen.append(Seen(run.name, bool(held), ", ".join(held), (run.path("config.json"),)))
+        mislabelled = run.of("data.normalise") == "stdev" and not is_by_deviation(evidence, run)
+        if mislabelled:
+            held = [
+                f"normalise stdev by its configuration, and its scale {run.of('song.scale'):.4g} is not that of the "
+                "song's standard deviation"
+            ]
+        seen.append(
+            Seen(run.name, bool(held) and not mislabelled, ", ".join(held), (run.path("config.json"),), mislabelled)
+        )
     listed = "; ".join(f"{key.split('.')[1]} {', '.join(map(str, of))}" for key, of in own.items())
     held_here = "; ".join(
         f"{key.split('.')[1]} {', '.join(map(str, sorted({run.of(key) for run in evidence.complete})))}" for key in own
@@ -218,16 +238,16 @@ def mean_subtracted(evidence: Evidence) -> Finding:
             lowest, highest, mean, files = song.minimum, song.maximum, song.mean, (*files, song.index)
         except RunError:
             pass  # P01 says that the song is not here; the run's own numbers stand in for it
-        if run.of("data.normalise") != "minmax":
+        if run.of("data.normalise") == "none" or is_by_deviation(evidence, run):
             others.append(f"{run.name}: {run.of('data.normalise')}")
             continue
         scale, offset = run.of("song.scale"), run.of("song.offset")
         ends = (scale * lowest + offset, scale * highest + offset)
         says = f"[{lowest}, {highest}] becomes [{ends[0]:.6f}, {ends[1]:.6f}]"
-        whole = abs(ends[0] + 1) <= _EXACT and abs(ends[1] - 1) <= _EXACT
+        whole = abs(ends[0] + 1) <= EXACT and abs(ends[1] - 1) <= EXACT
         shift = scale * mean
         shifts.append(abs(shift))
-        coded = not whole and abs(ends[0] + 1 + shift) <= _EXACT and abs(ends[1] - 1 + shift) <= _EXACT
+        coded = not whole and abs(ends[0] + 1 + shift) <= EXACT and abs(ends[1] - 1 + shift) <= EXACT
         if coded:
             says += f": shifted by the mean, {mean:.3f}"
         seen.append(Seen(run.name, coded, says, files, not (whole or coded)))
@@ -241,7 +261,7 @@ def mean_subtracted(evidence: Evidence) -> Finding:
         if mapped
         else "."
     )
-    by = f"0 to within {_EXACT:g}, where the mean would shift the range by {max(shifts, default=0.0):.2e}"
+    by = f"0 to within {EXACT:g}, where the mean would shift the range by {max(shifts, default=0.0):.2e}"
     return as_coded(seen, otherwise, _NO_RUN, numbers, by=by)
 
 

@@ -28,7 +28,7 @@ def mean_square(evidence: Evidence) -> Finding:
     found = _Found()
     for run in evidence.complete:
         files = (run.path("metrics.jsonl"), run.path("summary.json"))
-        odd = [text] if (text := run.altered("metrics")) else _summary_odd(run)
+        odd = [text] if (text := run.altered("metrics")) else _evaluations_odd(run) or _summary_odd(run)
         odd += _trivial_odd(evidence, run, found)
         if not run.altered("metrics") and run.of("data.dev_examples"):
             odd += _costs_odd(evidence, run, found)
@@ -85,6 +85,23 @@ class _Found:
             else None,
             "trivial_costs_summed_again": len(self.trivial),
         }
+
+
+def _evaluations_odd(run: Run) -> list[str]:
+    """Say which dev evaluations are not of all dev examples: each has a cost where there is one, and none else."""
+    due, lines = run.of("data.dev_examples"), run.metrics.evaluations
+    bare = [line["epoch"] for line in lines if (line["dev_cost"] is None) == bool(due)]
+    if bare:
+        has = "no dev cost" if due else "a dev cost"
+        return [
+            f"{len(bare)} of {len(lines)} evaluations (first: epoch {bare[0]}) have {has}, with {due:,} dev examples"
+        ]
+    other = next((line for line in lines if line["dev_examples"] != due), None)
+    if other is None:
+        return []
+    return [
+        f"the evaluation of epoch {other['epoch']} is of {other['dev_examples']:,} dev examples, and there are {due:,}"
+    ]
 
 
 def _summary_odd(run: Run) -> list[str]:

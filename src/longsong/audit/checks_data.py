@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isclose
 from pathlib import Path
 from typing import Any
 
 from longsong.audit.evidence import Evidence
 from longsong.audit.grid import Grid
+from longsong.audit.normalisation import EXACT
 from longsong.audit.original_song import ORIGINAL_SONG
 from longsong.audit.passes import examples_due
 from longsong.audit.revaluate import TOLERANCE
@@ -50,6 +52,11 @@ def one_song(evidence: Evidence) -> Finding:
             f"{key} is {getattr(song, key)}, not {value}"
             for key, value in config.items()
             if getattr(song, key) != value
+        ]
+        odd += [
+            f"its {key.replace('_', ' ')} is {getattr(song, key):.7g}, not {run.of(f'song.{key}'):.7g}"
+            for key in ("mean", "standard_deviation")
+            if not isclose(getattr(song, key), run.of(f"song.{key}"), rel_tol=EXACT, abs_tol=EXACT)
         ]
         if song.index_digest != song.digest:
             odd.append("index.json has another digest than its samples")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from math import isclose
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,7 +24,7 @@ _ALIKE = 0.9
 """Correlation with the seed, sample for sample, from which on a start is called the seed at another level."""
 _POST = "post"
 """Of the ways to generate that `longsong.config.Mode` names, the one of the post."""
-_NOTHING = "Nothing was generated yet."
+_NOTHING = "There is no generated.wav yet."
 _WORD_ONLY = "There are sounds, but their first predictions could not be computed again."
 
 
@@ -66,7 +67,13 @@ def fed_back(evidence: Evidence) -> Finding:
         f"computed again from seed and parameters, each from the one before, and stand in the wav to within "
         f"{largest:.1f} of 32,768 levels: {how_far(replayed)}."
     )
+    if carried := [run.name for run in evidence.sounding if run.name not in files]:
+        good += (
+            f" {len(carried)} more ({', '.join(carried[:3])}) carry their state on, which is not the post's way: D02 "
+            "has their beginnings, and the rest of them is believed."
+        )
     numbers = {"runs_computed_again": len(followed), "largest_level": largest, **replay_numbers(replayed)}
+    numbers["sounds_of_carried_state"] = len(carried)
     finding = every_run(seen, good + _left_out(unseen), _NOTHING, numbers)
     return unless_unseen(finding, len(followed), _WORD_ONLY + _left_out(unseen))
 
@@ -134,7 +141,7 @@ def seed_cut_off(evidence: Evidence) -> Finding:
             highest = max(highest, abs(found.similarity))
             if found.left:
                 odd.append(f"its first {found.left:,} samples are the seed's own")
-            elif found.similarity > _ALIKE:
+            elif found.similarity > _ALIKE and not _begins_as_predicted(evidence, run):
                 odd.append(f"its start is the seed at another level (correlation {found.similarity:.3f})")
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
     good = (
@@ -143,6 +150,14 @@ def seed_cut_off(evidence: Evidence) -> Finding:
     )
     nothing = f"{_NOTHING if not unseen else 'No seed could be read again.'}{_left_out(unseen)}"
     return every_run(seen, good + _left_out(unseen), nothing, {"largest_correlation": highest})
+
+
+def _begins_as_predicted(evidence: Evidence, run: Run) -> bool:
+    """Tell whether a wav begins with its first prediction: one that continues a tone is like the seed by merit."""
+    try:
+        return evidence.regenerated(run).join is not None
+    except RunError:
+        return False
 
 
 def last_frames(evidence: Evidence) -> Finding:
@@ -195,11 +210,23 @@ def thirty_seconds(evidence: Evidence) -> Finding:
                 )
             if (record["samples"], record["sample_rate"]) != (wav.samples, wav.sample_rate):
                 odd.append(f"generated.json says {record['samples']:,} samples at {record['sample_rate']:,} Hz")
+            odd += _extremes_odd(run)
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
     listed = " or ".join(f"{samples:,} samples at {rate:,} Hz" for samples, rate in sorted(lengths))
     good = f"{all_of(seen)} wavs have {listed}, mono, 16 bits: {SECONDS} s each, by their headers."
     numbers: dict[str, Any] = {"seconds": SECONDS, "lengths_and_rates": sorted(map(list, lengths))}
     return every_run(seen, good, _NOTHING, numbers)
+
+
+def _extremes_odd(run: Run) -> list[str]:
+    """Say where length and range of a sound are not what its record has."""
+    wav, record = run.wav, run.generated
+    due = {"seconds": wav.seconds, "minimum": int(wav.data.min()), "maximum": int(wav.data.max())}
+    return [
+        f"generated.json has {record[name]:,g} as its {name}, the wav {value:,g}"
+        for name, value in due.items()
+        if not isclose(record[name], value, rel_tol=1e-9)
+    ]
 
 
 def _seed_length(run: Run) -> int:

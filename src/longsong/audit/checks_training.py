@@ -75,19 +75,21 @@ def epochs(evidence: Evidence) -> Finding:
         if altered:
             seen.append(Seen(run.name, False, altered, files))
             continue
-        evaluated = {line["epoch"] for line in run.metrics.evaluations} - {0}
+        evaluated = Counter(line["epoch"] for line in run.metrics.evaluations if line["epoch"])
+        uneven = len(set(evaluated.values())) > 1  # D11 has as many in each epoch
         counts = {
             "config.json": run.of("training.epochs"),
             "summary.json": run.summary["epochs"],
             "updates": len({line["epoch"] for line in run.metrics.updates}),
             "dev evaluations": len(evaluated),
-            "lines of dev evaluations": sum(line["epoch"] > 0 for line in run.metrics.evaluations),
         }
         says = ", ".join(f"{count} epochs by its {where}" for where, count in counts.items())
+        if uneven:
+            says += f", in which it was evaluated {min(evaluated.values())} to {max(evaluated.values())} times each"
         source = run.of("training.start_from")
         if source is not None:
             says += f", on top of those that its first parameters, which are those of {source}, were trained for"
-        seen.append(Seen(run.name, set(counts.values()) == {EPOCHS} and source is None, says, files))
+        seen.append(Seen(run.name, set(counts.values()) == {EPOCHS} and not uneven and source is None, says, files))
     good = (
         f"{all_of(seen)} runs made {EPOCHS} epochs, by their updates, their dev evaluations and their summaries, and "
         "none began with the parameters of another."

@@ -34,6 +34,7 @@ from longsong.audit.parity import load_parity
 from longsong.audit.verdicts import Finding, Verdict
 from longsong.errors import RunError
 from longsong.files import write_json
+from longsong.progress import Progress
 from longsong.version import __version__
 
 __all__ = ["CHECKS", "OF_THE_SONG", "Audit", "Row", "audit", "format_audit", "write_audit"]
@@ -169,13 +170,15 @@ class Audit:
         return {key: _finite(value) for key, value in found.items()}
 
 
-def audit(runs: Path) -> Audit:
+def audit(runs: Path, *, quiet: bool = False) -> Audit:
     """Check every claim against a folder of runs.
 
     Parameters
     ----------
     runs : Path
         The folder; runs that are not complete bear no witness.
+    quiet : bool
+        Report no progress.
 
     Returns
     -------
@@ -187,15 +190,22 @@ def audit(runs: Path) -> Audit:
         There is no such folder, or it holds no run.
     """
     with one_thread():
-        return _audit(runs)
+        return _audit(runs, quiet=quiet)
 
 
-def _audit(runs: Path) -> Audit:
+def _audit(runs: Path, *, quiet: bool) -> Audit:
     evidence = load_evidence(runs)
     if not evidence.runs and evidence.grid is None and not evidence.problems:
+        if (runs / "config.json").exists():
+            raise RunError(f"{runs} is a run itself; give the folder that it is in: {runs.resolve().parent}")
         raise RunError(f"{runs} holds no run; give the folder of runs, such as runs/, or train one first")
     guard, problems = Guard(), list(evidence.problems)
-    rows = tuple(_row(claim, guard.find(claim.id, CHECKS[claim.id], evidence), evidence) for claim in load_claims())
+    claims, rows = load_claims(), list[Row]()
+    with Progress(f"auditing {runs}", len(claims), "claims", quiet=quiet) as progress:
+        for claim in claims:
+            progress.advance(0, claim.id)
+            rows.append(_row(claim, guard.find(claim.id, CHECKS[claim.id], evidence), evidence))
+            progress.advance(1)
     parity = None
     try:
         parity = load_parity(runs)
@@ -207,7 +217,7 @@ def _audit(runs: Path) -> Audit:
     except Exception as error:  # of whatever stands in a plan
         problems.append(f"{runs}: what the configurations take could not be laid out ({type(error).__name__}: {error})")
     return Audit(
-        rows=rows,
+        rows=tuple(rows),
         complete=len(evidence.complete),
         unfinished=len(evidence.runs) - len(evidence.complete),
         problems=(*problems, *guard.problems),

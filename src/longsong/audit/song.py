@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ class SeenSong:
         Length, and rate in Hz.
     minimum, maximum : int
         Of all samples, computed.
-    mean : float
+    mean, standard_deviation : float
         Of all samples, computed.
     sample_type : str
         The type in which the shards give samples, such as ``int16``.
@@ -81,6 +82,7 @@ class SeenSong:
     minimum: int
     maximum: int
     mean: float
+    standard_deviation: float
     sample_type: str
     disk_bytes: int
 
@@ -137,7 +139,7 @@ def see_song(shards: str, runs: Path) -> SeenSong:
 
 def _read_all(song: Song) -> dict[str, Any]:
     """Compute digest and statistics from the samples themselves."""
-    digest, total = hashlib.sha256(), 0
+    digest, total, squares = hashlib.sha256(), 0, 0
     lowest, highest, sample_type = 32767, -32768, ""
     for start in range(0, len(song), _PIECE):
         piece = song[start : min(start + _PIECE, len(song))]
@@ -145,6 +147,7 @@ def _read_all(song: Song) -> dict[str, Any]:
         digest.update(piece.astype("<i2").tobytes())
         lowest, highest = min(lowest, int(piece.min())), max(highest, int(piece.max()))
         total += int(piece.sum(dtype=np.int64))
+        squares += int(np.square(piece, dtype=np.int64).sum())
     return {
         "digest": digest.hexdigest(),
         "samples": len(song),
@@ -152,6 +155,8 @@ def _read_all(song: Song) -> dict[str, Any]:
         "minimum": lowest,
         "maximum": highest,
         "mean": total / len(song),
+        # In whole numbers: the difference of two large ones would lose its digits.
+        "standard_deviation": sqrt(squares * len(song) - total * total) / len(song),
         "sample_type": sample_type,
     }
 

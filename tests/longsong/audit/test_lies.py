@@ -26,7 +26,7 @@ assert lies_about_the_code
 assert lies_about_training
 
 TWINS = {
-    "P12": {"D04", "D14"}, "D04": {"P12"}, "D14": {"P12"},  # what is fed back, and how often
+    "P12": {"D04", "D14"}, "D04": {"P12"}, "D14": {"P12", "P14"},  # what is fed back, how often, and from where on it is heard
     "P14": {"D02", "D03"}, "D02": {"P14"}, "D03": {"P14", "P12"},  # what of a prediction stands in the wav
     "D08": {"P05", "P06", "D07"},  # the number of examples
 }  # fmt: skip
@@ -91,9 +91,9 @@ def test_every_row_has_a_lie_that_turns_it() -> None:
 
 
 def test_every_way_of_the_code_has_a_signature_that_what_is_merely_wrong_lacks() -> None:
-    """But for those of which every run is as described or as coded: D05 to D07 by their words, D04 by P12."""
+    """But for those of which every run is as described or as coded: D06 and D07 by their words, D04 by P12."""
     neither = {lie.claim for lie in LIES if lie.claim not in lie.turns}
-    assert neither == {f"D{n:02}" for n in range(1, 16)} - {"D04", "D05", "D06", "D07"}
+    assert neither == {f"D{n:02}" for n in range(1, 16)} - {"D04", "D06", "D07"}
 
 
 @pytest.mark.parametrize("claim", CHECKS)

@@ -21,7 +21,7 @@ SONG[3 * WINDOW : 6 * WINDOW] = 0  # silence
 
 def seen(samples: np.ndarray) -> SeenSong:
     song: Any = ArraySong(samples, 16_000)
-    return SeenSong(Path(), song, "", "", len(samples), 16_000, 0, 0, 0.0, "int16", 0)
+    return SeenSong(Path(), song, "", "", len(samples), 16_000, 0, 0, 0.0, 0.0, "int16", 0)
 
 
 SEEN = seen(SONG)
