@@ -6,10 +6,14 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from longsong import cli_as_coded, cli_curves
 from longsong.arguments import local
-from longsong.errors import ConfigError
+from longsong.errors import ConfigError, SpaceError
+
+if TYPE_CHECKING:
+    from longsong.audit import Audit
 
 __all__ = ["add_audit", "audit"]
 
@@ -50,21 +54,30 @@ def audit(a: argparse.Namespace) -> int:
 
 def _audit(runs: Path, as_json: bool, record: Path | None) -> int:
     from longsong.audit import audit as check
-    from longsong.audit import format_audit, write_audit
+    from longsong.audit import format_audit
     from longsong.audit.record import lapses, read_reproduced
-    from longsong.report import write_report
 
     reproduced = () if record is None else read_reproduced(record)
     audited = check(runs)
     lapsed = lapses(reproduced, audited)
-    if not lapsed:  # else what was compared with stays as it is, so that the next comparison fails as well
-        write_audit(audited, runs / _RECORD)
-    page = write_report(runs, audited)
     if as_json:
         print(json.dumps(audited.to_json(), indent=2, ensure_ascii=False, allow_nan=False))
     else:
         print(format_audit(audited))
-    print(f"the report is {page}", file=sys.stderr if as_json else sys.stdout)
+    _keep(audited, runs, lapsed=bool(lapsed), to=sys.stderr if as_json else sys.stdout)
     for lapse in lapsed:
         print(f"longsong: {lapse.sentence()}", file=sys.stderr)
     return _FAILED if lapsed else 0
+
+
+def _keep(audited: Audit, runs: Path, *, lapsed: bool, to: TextIO) -> None:
+    """Write the audit and the page into the folder of runs, or say that it may not be written to: a stick, a mount."""
+    from longsong.audit import write_audit
+    from longsong.report import write_report
+
+    try:
+        if not lapsed:  # else what was compared with stays as it is, so that the next comparison fails as well
+            write_audit(audited, runs / _RECORD)
+        print(f"the report is {write_report(runs, audited)}", file=to)
+    except SpaceError as error:
+        print(f"longsong: {error}; neither {_RECORD} nor the page is written", file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import Any
 
 from longsong.errors import RunError
 from longsong.fields import DEV, UPDATE, require
+from longsong.files import reading_named
 
 __all__ = ["LONGEST_LINE", "Metrics", "metric_lines"]
 
@@ -28,9 +29,11 @@ def metric_lines(path: Path) -> Iterator[dict[str, Any]]:
     ------
     RunError
         The file is missing, cut short, or a line is not one of its lines.
+    UnreadableError
+        The system does not give it.
     """
     try:
-        with path.open("rb") as file:
+        with reading_named(path), path.open("rb") as file:
             for number, text in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
                 if len(text) > LONGEST_LINE:
                     raise RunError(f"{path}, line {number} has more than {LONGEST_LINE} bytes; train again")
@@ -40,9 +43,7 @@ def metric_lines(path: Path) -> Iterator[dict[str, Any]]:
                     raise RunError(f"{path}, line {number}: {reprlib.repr(kind)} is no kind of line; train again")
                 require(line, _FIELDS[kind], f"{path}, line {number}")
                 yield line
-    except FileNotFoundError:
-        raise RunError(f"there is no {path}; train again") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is cut short or altered ({error}); train again") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -73,7 +74,11 @@ class Evidence:
         root = Path(root)
         if not root.is_dir():
             raise RunError(f"there is no folder {root}; give the folder of runs, such as runs/")
-        problems: list[str] = []
+        problems: list[str] = [
+            f"{path} cannot be looked into; check its permissions"
+            for path in sorted(root.iterdir())
+            if path.is_dir() and not os.access(path, os.R_OK | os.X_OK)
+        ]
         grid = checked_grid(root, problems)
         planned = {entry["name"]: entry for entry in grid["runs"]} if grid else {}
         runs: list[Run] = []

@@ -73,7 +73,7 @@
       entry.innerHTML = '<svg aria-hidden="true" viewBox="0 0 35 10"><line x1="1" x2="34" y1="5" y2="5"/></svg>';
       entry.append(title(name));
       return entry;
-    }), made("span", "thick: dev cost after each epoch; pale: train cost; dashed: predicting the mean"));
+    }), made("span", "thick: dev cost after each epoch; pale: train cost; dashed: predicting the mean on the dev split, which may be softer or louder than the train split"));
     if (!names.length) return;
     drawCurves(box, names, how());
     const ends = names.map((name) => {

@@ -75,15 +75,16 @@ def curves_of(run: Run) -> RunCurves:
     train = [float(line["train_cost"]) for line in updates]
     dev = [(int(line["update"]), float(line["dev_cost"])) for line in evaluations if line["dev_cost"] is not None]
     mean = float(run.summary["cost_of_mean"])
+    split = "dev split" if dev else "train split"
     positions, means = thin(train, _MOST_POINTS)
     return RunCurves(
         updates=len(train),
         epochs=int(run.summary["epochs"]),
         train=list(zip(positions.tolist(), means.tolist(), strict=True)),
         dev=dev,
-        baselines=[("predicting the mean", mean), *_baselines(run.summary)],
+        baselines=[(f"predicting the mean, {split}", mean), *_baselines(run.summary)],
         rows=_rows(updates, evaluations, mean),
-        described=_in_words(train, dev, mean),
+        described=_in_words(train, dev, mean, split),
     )
 
 
@@ -117,12 +118,12 @@ def _rows(updates: list[dict[str, Any]], evaluations: list[dict[str, Any]], mean
     return rows
 
 
-def _in_words(train: list[float], dev: list[tuple[int, float]], mean: float) -> str:
+def _in_words(train: list[float], dev: list[tuple[int, float]], mean: float, split: str) -> str:
     text = f"Train cost from {train[0]:.5f} to {train[-1]:.5f} in {len(train):,} updates"
     if dev:
         least = min(cost for _, cost in dev)
         text += f"; dev cost from {dev[0][1]:.5f} to {dev[-1][1]:.5f}, {least:.5f} at the lowest"
-    return f"{text}; predicting the mean costs {mean:.5f}."
+    return f"{text}; predicting the mean costs {mean:.5f} on the {split}."
 
 
 def _rounded(value: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 from longsong.files import os_errors_named, sync_folder
@@ -58,14 +59,19 @@ class CollectedRuns:
         shutil.rmtree(self._out / _STAGING, ignore_errors=True)
         return found
 
-    def offer(self, run: str, number: int) -> None:
-        """Keep a run in storage, by a keeper of that number, where it is further here than there."""
-        here = self._extent(run)
-        if here[1] < 0:
-            return
-        there = StoredRun(self._storage, run).newest()
-        if there is None or there.extent < here:
+    def offer(self, run: str) -> int:
+        """Keep a run in storage where it is further here than there.
+
+        Returns
+        -------
+        int
+            The number of the keeper that comes next: greater than that of any before, whatever their clocks said.
+        """
+        here, there = self._extent(run), StoredRun(self._storage, run).newest()
+        number = max(time.time_ns(), 0 if there is None else there.keeper + 1)
+        if here[1] >= 0 and (there is None or there.extent < here):
             RunKeeper(self._storage, run, number).keep(self._out / run)
+        return number + 1
 
     def _extent(self, run: str) -> Extent:
         folder = self._out / run

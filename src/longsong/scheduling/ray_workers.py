@@ -21,7 +21,7 @@ from longsong.scheduling.ray_cluster import RayCluster, joined, shards_in
 from longsong.scheduling.ray_node import NodeWorker
 from longsong.scheduling.storage_writing import WritableFolder, WritableStorage, open_writable
 from longsong.training.background import in_background
-from streams.errors import StreamsError
+from streams.errors import StorageError, StreamsError
 
 __all__ = ["RayWorker", "RayWorkers", "ray_workers"]
 
@@ -189,9 +189,15 @@ class RayWorker:
             out = Path(values["out"]).absolute()
             values |= {"out": str(out), "shards": self._workers.shards}
             if self._workers.storage is not None and self._workers.runs is not None:
-                self._run, number = out.name, time.time_ns()
-                self._workers.runs.offer(out.name, number)
-                values["kept"] = {"storage": self._workers.storage.url, "name": out.name, "number": number + 1}
+                self._run = out.name
+                try:
+                    number = self._workers.runs.offer(out.name)
+                except StorageError as error:  # of this run, and not of all: it is begun again later
+                    said = {"say": "failed", "kind": "StorageError", "reason": str(error), "log": str(error)}
+                    self._said.append(said)
+                    self.idle = True
+                    return
+                values["kept"] = {"storage": self._workers.storage.url, "name": out.name, "number": number}
         self._task, self.idle, self._beginnings = json.dumps(values), False, 0
         if self._actor is None:
             self._begin()

@@ -26,7 +26,7 @@ assert lies_about_the_code
 assert lies_about_training
 
 TWINS = {
-    "P12": {"D04", "D14"}, "D04": {"P12"}, "D14": {"P12", "P14"},  # what is fed back, how often, and from where on it is heard
+    "P12": {"D04", "D14"}, "D04": {"P12"}, "D14": {"P12", "P14"},  # what is fed back, how often, and heard
     "P14": {"D02", "D03"}, "D02": {"P14"}, "D03": {"P14", "P12"},  # what of a prediction stands in the wav
     "D08": {"P05", "P06", "D07"},  # the number of examples
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from audit_lies import NAME
 from run_folders import dump, edit_metrics, read, write_sound
 
 from longsong.audit import audit, write_audit
+from longsong.audit.evidence import Evidence
 from longsong.audit.record import Lapse, lapses, read_reproduced
 from longsong.cli import main
-from longsong.errors import RunError
+from longsong.errors import RunError, SpaceError
 
 
 @pytest.fixture
@@ -162,3 +164,37 @@ def test_a_claim_that_is_no_longer_audited_is_a_lapse(runs: Path) -> None:
 
 def test_lapses_are_one_line_each() -> None:
     assert Lapse("P07", "differs", "29\nepochs").sentence() == "P07 was reproduced and is now 'differs': 29 epochs"
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+def test_a_folder_that_may_not_be_written_to_is_audited(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise SpaceError("no permission to write audit.json; change it, or write elsewhere")
+
+    monkeypatch.setattr("longsong.audit.write_audit", refuse)
+    assert main(["audit", str(runs), *words]) == 0
+    out, err = capsys.readouterr()
+    assert "P01" in out
+    assert "neither audit.json nor the page is written" in err
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (runs / "closed").mkdir()
+    really = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: really(path, mode) and Path(path).name != "closed")
+    assert Evidence.load(runs).problems == (f"{runs / 'closed'} cannot be looked into; check its permissions",)
+
+
+def test_a_run_is_told_from_a_folder_of_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = next(runs.glob("*/config.json")).parent
+    assert main(["audit", str(run)]) == 2
+    assert f"is a run itself; give the folder that it is in: {runs.resolve()}" in capsys.readouterr().err
+
+
+def test_the_page_is_written_by_a_command_of_its_own(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(runs)]) == 0
+    page = Path(capsys.readouterr().out.strip())
+    assert page.read_text().startswith("<!doctype html>")
+    assert (runs / "audit.json").exists()

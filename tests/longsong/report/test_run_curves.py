@@ -23,7 +23,7 @@ def test_the_curves_are_those_of_the_metrics(made: Path) -> None:
         assert [cost for _, cost in found.train] == [line["train_cost"] for line in metrics.updates]
     assert found.dev == [(line["update"], line["dev_cost"]) for line in metrics.evaluations]
     assert dict(found.baselines) == {
-        "predicting the mean": summary["cost_of_mean"],
+        "predicting the mean, dev split": summary["cost_of_mean"],
         "predicting zero": summary["cost_of_zero"],
     }
     assert len(found.rows) == len(metrics.evaluations) == 31

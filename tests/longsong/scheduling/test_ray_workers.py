@@ -15,6 +15,7 @@ from longsong.scheduling.cluster_sharing import ClusterSharing
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.ray_workers import RayWorkers
 from longsong.scheduling.tasks import Measurement
+from streams.errors import StorageError
 
 TASK = Measurement(ModelConfig(hidden=8), ExecutionConfig(device="cpu", threads=2)).to_json() | {"threads": 2}
 MACHINES = ClusterSharing("head:1", "cpu", 8, 800, 4, 2)
@@ -23,7 +24,7 @@ MACHINES = ClusterSharing("head:1", "cpu", 8, 800, 4, 2)
 @pytest.fixture
 def clock(monkeypatch):
     made = Clock()
-    monkeypatch.setattr(ray_workers, "time", SimpleNamespace(monotonic=made.monotonic, time_ns=lambda: 7))
+    monkeypatch.setattr(ray_workers, "time", SimpleNamespace(monotonic=made.monotonic))
     return made
 
 
@@ -168,9 +169,13 @@ class Collecting:
     def __init__(self) -> None:
         self.calls: list[tuple] = []
         self.error: Exception | None = None
+        self.away = False
 
-    def offer(self, run: str, number: int) -> None:
-        self.calls.append(("offer", run, number))
+    def offer(self, run: str) -> int:
+        self.calls.append(("offer", run))
+        if self.away:
+            raise StorageError("the storage is away")
+        return 8
 
     def collect(self, run: str) -> None:
         self.calls.append(("collect", run))
@@ -207,7 +212,7 @@ def test_a_run_is_done_once_it_is_collected(ray, monkeypatch, clock, tmp_path, e
     given = json.loads(actor.asked[0][1])
     assert given["kept"] == {"storage": "s3://a/runs", "name": "1000x50", "number": 8}
     assert given["shards"] == "/shards"
-    assert runs.calls == [("offer", "1000x50", 7)]  # by a lower number than the node's
+    assert runs.calls == [("offer", "1000x50")]
     actor.answers(answer(0, progress(1), {"say": "done"}, ended="its process ended with exit status 0", log=""))
     assert worker.messages() == [progress(1)]
     assert (worker.ended(), worker.messages(), worker.idle) == (None, [], False)
@@ -220,3 +225,17 @@ def test_a_run_is_done_once_it_is_collected(ray, monkeypatch, clock, tmp_path, e
     else:
         assert (last["say"], last["kind"], last["reason"]) == ("failed", "OSError", "no room")
     assert worker.ended() == "its process ended with exit status 0"
+
+
+def test_storage_that_is_away_fails_the_run_and_no_other(ray, workers):
+    runs = Collecting()
+    runs.away = True
+    kept = RayWorkers(workers.cluster, MACHINES, "/shards", SimpleNamespace(url="s3://a/runs"), runs)
+    worker = kept.start(1)
+    worker.give({"task": "run", "out": "runs/1000x50", "shards": "shards/song", "threads": 1})
+    (said,) = worker.messages()
+    assert (said["say"], said["kind"], said["reason"]) == ("failed", "StorageError", "the storage is away")
+    assert (worker.ended(), worker.idle, ray.actors) == (None, True, [])
+    runs.away = False
+    worker.give({"task": "run", "out": "runs/1000x50", "shards": "shards/song", "threads": 1})
+    assert len(ray.actors) == 1

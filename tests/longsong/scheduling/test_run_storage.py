@@ -243,14 +243,27 @@ def test_runs_are_collected_where_they_are_further_and_offered_where_they_are_no
     assert runs.collect_further() == ["far"]
     assert contents(out / "far") == contents(tmp_path / "far")
     assert runs.collect_further() == []
-    runs.offer("near", 2)
-    runs.offer("far", 2)
-    runs.offer("not begun", 2)
-    assert StoredRun(storage, "near").newest().keeper == 2
+    runs.offer("near")
+    runs.offer("far")
+    runs.offer("not-begun")
+    assert StoredRun(storage, "near").newest().keeper > 1
     assert StoredRun(storage, "far").newest().keeper == 1
     assert StoredRun(storage, "near").fetch(tmp_path / "back")
     assert contents(tmp_path / "back") == contents(out / "near")
     assert sorted(path.name for path in out.iterdir()) == ["far", "near"]
+
+
+def test_a_driver_whose_clock_is_behind_keeps_runs_by_a_higher_number_all_the_same(storage, tmp_path):
+    ahead = 9 * 10**18
+    RunKeeper(storage, "run", ahead).keep(write(tmp_path / "before", 3))
+    out = tmp_path / "runs"
+    write(out / "run", 6)
+    number = CollectedRuns(storage, out).offer("run")
+    assert StoredRun(storage, "run").newest().keeper == ahead + 1
+    assert number == ahead + 2
+    RunKeeper(storage, "run", number).keep(write(tmp_path / "after", 9))
+    assert CollectedRuns(storage, out).collect_further() == ["run"]
+    assert contents(out / "run") == contents(tmp_path / "after")
 
 
 def test_a_run_here_stays_whole_where_it_cannot_be_collected(storage, tmp_path, monkeypatch):
