@@ -11,16 +11,22 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from longsong.errors import BusyError
 from longsong.files import os_errors_named
 from streams.file_locks import same_file, try_lock, unlock_and_close
+
+if TYPE_CHECKING:
+    import psutil
 
 __all__ = ["FolderLock", "Owner", "owner_of", "sole_owner"]
 
 _NAME = ".longsong-lock"
 _BYTES, _MOST_BYTES = 4096, 1 << 20  # that are taken at the start, and are read
 _SECONDS_TO_STOP = 30.0
+_WORKER = "longsong.scheduling.worker"  # among the words by which each was started
+_DIGITS_OF_PID = 10
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,8 @@ def sole_owner(folder: Path) -> Iterator[FolderLock]:
     """Work on a folder in this block, and nowhere else; it is made where it is not there.
 
     The lock ends with its process, however that ends. What is left then of its workers is ended, so that they hold
-    nothing any more. Where the file system has no locks, the process that is named in the file is looked for.
+    nothing any more; of the processes that the file names, only those of this user that are workers. Where the file
+    system has no locks, the process that is named in the file is looked for.
 
     Raises
     ------
@@ -164,7 +171,13 @@ def _left_by(file: int) -> dict[int, float]:
     owner, found = _owner(file), _read(file).get("workers")
     if owner is None or owner.host != socket.gethostname() or not isinstance(found, dict):
         return {}
-    return {int(pid): at for pid, at in found.items() if pid.isdigit() and isinstance(at, float)}
+    return {int(pid): at for pid, at in found.items() if _names_pid(pid) and isinstance(at, float)}
+
+
+def _names_pid(text: str) -> bool:
+    """Say whether a text is a pid as it is written: so each is named once."""
+    digits = text.isascii() and text.isdigit() and len(text) <= _DIGITS_OF_PID
+    return digits and not text.startswith("0")
 
 
 def _lives(owner: Owner) -> bool:
@@ -187,13 +200,12 @@ def _started(pid: int | None = None) -> float:
 
 
 def _end(pid: int, started: float) -> None:
-    """End a process that its scheduler has left behind: by itself if it can, else at once."""
+    """End a worker that its scheduler has left behind: by itself if it can, else at once."""
     import psutil
 
-    if not _is(pid, started):
-        return
     with suppress(psutil.Error):
-        process = psutil.Process(pid)
+        if not _is(pid, started) or not _is_own_worker(process := psutil.Process(pid)):
+            return
         if process.status() != psutil.STATUS_STOPPED:
             process.terminate()
             until = time.monotonic() + _SECONDS_TO_STOP
@@ -202,3 +214,8 @@ def _end(pid: int, started: float) -> None:
         process.kill()
         with suppress(psutil.TimeoutExpired):
             process.wait(timeout=_SECONDS_TO_STOP)
+
+
+def _is_own_worker(process: psutil.Process) -> bool:
+    """Say whether a process is a worker of this user."""
+    return process.uids().real == os.getuid() and _WORKER in process.cmdline()

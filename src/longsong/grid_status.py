@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from longsong.folder_lock import owner_of
-from longsong.grid_file import read_grid
+from longsong.folder_lock import Owner, owner_of
+from longsong.grid_file import GRID, read_grid
 
 __all__ = ["read_status"]
 
@@ -18,13 +18,18 @@ def read_status(out: Path) -> dict[str, Any]:
     -------
     dict
         With ``state``: ``running``, ``stopped``, ``complete``, or ``lost`` where the process that ran it is dead; what
-        was running is left then. ``said`` has that in words, and ``owner`` the process, or None.
+        was running is left then. ``said`` has that in words, and ``owner`` the process, or None. While a process works
+        on the folder and there is no ``grid.json`` yet, because it measures the machine first, there are only these,
+        ``seconds_left`` (None) and ``runs`` (empty).
 
     Raises
     ------
     RunError
-        There is no grid in the folder, or it is cut short or altered.
+        There is no grid in the folder, and nobody works on it; or the grid is cut short or altered.
     """
+    if not (out / GRID).exists() and (first := owner_of(out)) is not None:
+        said = f"{first} works on it: it measures how fast runs are here, and has begun none yet"
+        return {"state": "running", "said": said, "owner": _shown(first), "seconds_left": None, "runs": []}
     found, owner = read_grid(out), owner_of(out)
     state, updated = found.get("state"), found.get("updated") or "a time that is not known"
     again = "the command that began it goes on"
@@ -39,5 +44,8 @@ def read_status(out: Path) -> dict[str, Any]:
         said = f"stopped at {updated}; {again}"
     else:
         state, said = "complete", f"nothing runs; as of {updated}"
-    shown = None if owner is None else {"pid": owner.pid, "host": owner.host, "since": owner.since}
-    return found | {"state": state, "said": said, "owner": shown}
+    return found | {"state": state, "said": said, "owner": None if owner is None else _shown(owner)}
+
+
+def _shown(owner: Owner) -> dict[str, Any]:
+    return {"pid": owner.pid, "host": owner.host, "since": owner.since}

@@ -6,15 +6,24 @@ import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
+import psutil
 import pytest
 
 from longsong import folder_lock
 from longsong.errors import BusyError
-from longsong.folder_lock import owner_of, sole_owner
+from longsong.folder_lock import Owner, owner_of, sole_owner
+from longsong.scheduling.workers import LocalWorker
+
+SLEEPS = [sys.executable, "-c", "import time; time.sleep(1000)"]
+WORKER = [*SLEEPS, "longsong.scheduling.worker"]
 
 
 def test_the_second_says_who_has_it(tmp_path):
@@ -37,10 +46,26 @@ def test_a_folder_in_which_nothing_came_to_be_is_gone_again(tmp_path):
     assert owner_of(tmp_path / "a/b") is None
 
 
+@contextmanager
+def process(command: list[str]) -> Iterator[subprocess.Popen]:
+    """Have a process for this block."""
+    with subprocess.Popen(command) as started:
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+def note(folder: Path, workers: dict[str, object]) -> None:
+    """Write a lock file as an owner on this machine leaves it that was killed."""
+    left = {"owner": asdict(Owner(1, socket.gethostname(), "2026-11-23", 1.0)), "workers": workers}
+    (folder / ".longsong-lock").write_text(json.dumps(left))
+
+
 def left_by_a_dead_owner(folder: Path) -> tuple[int, subprocess.Popen]:
     """Have a process take the lock, note a worker, and be killed; gives its pid and the worker, which sleeps on."""
     folder.mkdir()
-    worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    worker = subprocess.Popen(WORKER)
     code = f"""
 import sys, time
 sys.path[:0] = {sys.path!r}
@@ -71,17 +96,40 @@ def test_a_dead_owners_lock_is_taken_over_and_what_it_left_running_is_ended(tmp_
 
 
 def test_a_process_that_has_got_the_number_of_a_worker_is_left_alone(tmp_path):
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
-    with sole_owner(tmp_path) as lock:
-        lock.add_worker(other.pid)
-        text = (tmp_path / ".longsong-lock").read_text()
-    noted = json.loads(text)
-    noted["workers"][str(other.pid)] -= 100.0  # that one began earlier
-    (tmp_path / ".longsong-lock").write_text(json.dumps(noted))
+    with process(WORKER) as other:
+        note(tmp_path, {str(other.pid): psutil.Process(other.pid).create_time() - 100.0})  # that one began earlier
+        with sole_owner(tmp_path):
+            assert other.poll() is None
+
+
+@pytest.mark.parametrize("whose", ["no worker", "another user's"])
+def test_nothing_is_ended_but_this_users_workers(tmp_path, monkeypatch, whose):
+    with process(SLEEPS if whose == "no worker" else WORKER) as other:
+        note(tmp_path, {str(other.pid): psutil.Process(other.pid).create_time()})
+        if whose == "another user's":
+            monkeypatch.setattr(folder_lock.os, "getuid", lambda: psutil.Process().uids().real + 1)
+        with sole_owner(tmp_path):
+            assert other.poll() is None
+
+
+def test_a_worker_is_known_by_the_words_it_is_started_with(tmp_path):
+    worker = LocalWorker(1)
+    note(tmp_path, {str(worker.pid): psutil.Process(worker.pid).create_time()})
     with sole_owner(tmp_path):
-        assert other.poll() is None
-    other.kill()
-    other.wait()
+        ended = worker.ended()
+    worker.kill()
+    worker.close()
+    assert ended is not None
+
+
+@pytest.mark.parametrize("pid", ["²", "٣", "9" * 11, "9" * 5000, "0", "-1", "+1", " 1", "1_0", "01", ""])
+def test_what_is_no_pid_as_it_is_written_is_passed_over(tmp_path, monkeypatch, pid):
+    looked = []
+    monkeypatch.setattr(folder_lock, "_end", lambda pid, started: looked.append(pid))
+    note(tmp_path, {pid: 1.0, "123": 2.0, "0123": 3.0, "124": "x"})
+    with sole_owner(tmp_path):
+        pass
+    assert looked == [123]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"owner": 3, "workers": {"1": "x"}}', "[" * 100_000])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from planned_grids import planned_grid
 from planned_grids import planned_run as run
 
-from longsong import grid_table
+from longsong import cli_reproduce, grid_table
 from longsong.cli import main
 from longsong.errors import RunError
 from longsong.folder_lock import sole_owner
@@ -120,6 +122,38 @@ def test_who_runs_a_grid_and_whether_it_is_alive(tmp_path, capsys):
     assert "stopped at 2026-11-22T10:00:00" in read_status(tmp_path)["said"]
     assert main(["status", str(tmp_path), "--watch"]) == 0  # nothing runs: it does not wait
     assert "the command that began it goes on" in capsys.readouterr().out
+
+
+def test_while_the_first_start_measures_it_is_said_who_works_and_that_nothing_has_begun(tmp_path, capsys):
+    with sole_owner(tmp_path):
+        assert main(["status", str(tmp_path)]) == 0
+        assert f"process {os.getpid()} on " in (said := capsys.readouterr().out)
+        assert "has begun none yet" in said
+        assert main(["status", str(tmp_path), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+    assert found.pop("said") in said
+    assert found.pop("owner")["pid"] == os.getpid()
+    assert found == {"state": "running", "seconds_left": None, "runs": []}
+    assert main(["status", str(tmp_path)]) == 2  # nobody works on it any more
+
+
+def test_it_is_watched_from_its_measuring_to_its_end(tmp_path, capsys, monkeypatch):
+    with ExitStack() as owned:
+        owned.enter_context(sole_owner(tmp_path))
+        looks = []
+
+        def sleep(seconds):
+            looks.append(read_status(tmp_path)["runs"])
+            if len(looks) == 2:
+                write_grid(tmp_path, GRID)
+            elif len(looks) == 4:
+                write_grid(tmp_path, GRID | {"state": "complete"})
+                owned.close()
+
+        monkeypatch.setattr(cli_reproduce.time, "sleep", sleep)
+        assert main(["status", str(tmp_path), "--watch"]) == 0
+    assert [len(runs) for runs in looks] == [0, 0, len(GRID["runs"]), len(GRID["runs"])]
+    assert "nothing runs; as of" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -256,3 +256,22 @@ def no_dev_cost_though_there_are_dev_examples(scene: Scene) -> None:
 @lie("P11", says="the evaluation of epoch 3 is of 1 dev examples, and there are")
 def an_evaluation_of_one_example(scene: Scene) -> None:
     edit_metrics(scene.run, lambda line: line | {"dev_examples": 1} if is_dev(line, 3) else line)
+
+
+@lie("P20", says="of squared gradients, and the gradient norms of its updates make")
+def gradient_norms_of_late_updates(scene: Scene) -> None:
+    edit_metrics(
+        scene.run,
+        lambda line: line | {"gradient_norm": 0.101} if line.get("update", 0) > 40 and "step_norm" in line else line,
+        keep_digest=True,
+    )
+    rehash(scene.run)
+
+
+@lie("P20", says="of squared gradients, and")
+def an_optimiser_s_state_that_is_none(scene: Scene) -> None:
+    (path,) = (scene.run / "checkpoints").glob("update-*/optimiser.safetensors")
+    held = load_file(path)
+    path.unlink()
+    save_file({name: 0 * tensor - 1 for name, tensor in held.items()}, path)
+    rehash(scene.run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def learning_rate_not_in_the_checkpoint(scene: Scene) -> None:
     edit(state, learning_rate=0.002)
 
 
-@lie("D10", {}, says="optimiser's state is not that of its 18 parameters but of 17")
+@lie("D10", {"P20": "differs"}, says="optimiser's state is not that of its 18 parameters but of 17")
 def optimiser_without_a_state(scene: Scene) -> None:
     (path,) = (scene.run / "checkpoints").glob("update-*/optimiser.safetensors")
     held = load_file(path)
@@ -143,7 +144,34 @@ def optimiser_without_a_state(scene: Scene) -> None:
     rehash(scene.run)
 
 
-@lie("D10", {}, says="there is no")
+@lie("D10", {"P20": "differs"}, says="optimiser.safetensors was altered since")
+def optimiser_that_the_checkpoint_does_not_know(scene: Scene) -> None:
+    with_optimiser(scene, -1.0)
+
+
+@lie("D10", {}, says="its optimiser's state is not that of a start at update 39")
+def learning_rates_of_a_start_that_never_was(scene: Scene) -> None:
+    held = load_file(optimiser_of(scene))
+    scene.rewrite(replace(BASE, restarted_after=19))
+    path = optimiser_of(scene)
+    path.unlink()
+    save_file(held, path)
+    rehash(scene.run)
+
+
+def optimiser_of(scene: Scene) -> Path:
+    (path,) = (scene.run / "checkpoints").glob("update-*/optimiser.safetensors")
+    return path
+
+
+def with_optimiser(scene: Scene, value: float) -> None:
+    path = optimiser_of(scene)
+    held = load_file(path)
+    path.unlink()
+    save_file({name: np.full_like(tensor, value) for name, tensor in held.items()}, path)
+
+
+@lie("D10", {"P20": "differs"}, says="there is no")
 def checkpoint_that_is_gone_in_part(scene: Scene) -> None:
     for path in (scene.run / "checkpoints").glob("update-*/optimiser.safetensors"):
         path.unlink()

@@ -369,6 +369,7 @@ class _Writer:
             "metrics_sha256": "",
         }
         dump(self.folder / "summary.json", summary)
+        fit_optimiser(self.folder)
         rehash(self.folder)
 
     def _source(self) -> Run | None:
@@ -628,6 +629,7 @@ def edit_metrics(run: Path, change: Any, keep_digest: bool = False) -> None:
     path.unlink()
     path.write_text("".join(json.dumps(line) + "\n" for line in lines if line is not None))
     if not keep_digest:
+        fit_optimiser(run)
         rehash(run)
 
 
@@ -637,8 +639,30 @@ def rehash(run: Path) -> None:
     last = sorted((run / "checkpoints").glob("update-*"))[-1]
     summary["parameters_sha256"] = sha256_of(last / "parameters.safetensors")
     summary["metrics_sha256"] = sha256_of(run / "metrics.jsonl")
+    names = ("parameters.safetensors", "optimiser.safetensors")
+    dump(last / "state.json", read(last / "state.json") | {"sha256": {name: sha256_of(last / name) for name in names}})
     summary["best"]["sha256"] = sha256_of(run / "checkpoints" / "best.safetensors")
     dump(run / "summary.json", summary)
+
+
+def fit_optimiser(run: Path) -> None:
+    """Write the mean squares that RMSProp would hold after gradients of the norms in the metrics."""
+    from safetensors.numpy import load_file
+
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    updates = [line for line in lines if line["kind"] == "update"]
+    rates = [line["learning_rate"] for line in updates]
+    since = max((at for at in range(1, len(rates)) if rates[at] > rates[at - 1]), default=0)
+    decay = read(run / "config.json")["training"]["rmsprop_decay"]
+    due = 0.0
+    for line in updates[since:]:
+        due = decay * due + (1 - decay) * line.get("gradient_norm", 0.0) ** 2
+    last = sorted((run / "checkpoints").glob("update-*"))[-1]
+    squares = {name: np.square(tensor) for name, tensor in load_file(last / "parameters.safetensors").items()}
+    held = sum(float(tensor.sum(dtype=np.float64)) for tensor in squares.values())
+    path = last / "optimiser.safetensors"
+    path.unlink()
+    save_file({name: tensor * np.float32(due / held) for name, tensor in squares.items()}, path)
 
 
 def rewrite_parameters(run: Path, change: Any) -> None:
@@ -657,4 +681,5 @@ def rewrite_parameters(run: Path, change: Any) -> None:
     count = sum(tensor.size for tensor in tensors.values())
     edit(run / "config.json", model__parameters=count)
     edit(run / "summary.json", parameters=count)
+    fit_optimiser(run)
     rehash(run)

@@ -75,12 +75,12 @@ def recurrence_axis(evidence: Evidence) -> Finding:
 def _first_cost_odd(evidence: Evidence, run: Run) -> str:
     """Say how the cost of the first mini-batch is not that of the axis that a run names; nothing if it is not known."""
     try:
-        due = evidence.first_update(run).cost
-        stated = run.metrics.updates[0]["train_cost"]
+        due, stated = evidence.first_update(run), run.metrics.updates[0]
     except (RunError, IndexError):
         return ""
-    away = abs(stated / due - 1) if due else 0.0
-    return f"the cost of its first mini-batch is {away:.2%} off over that axis" if away > TOLERANCE else ""
+    pairs = ((stated["train_cost"], due.cost), (stated.get("gradient_norm", 0.0), due.step.gradient_norm))
+    away = max(abs(found / computed - 1) if computed else 0.0 for found, computed in pairs)
+    return f"its first update is {away:.2%} off over that axis" if away > TOLERANCE else ""
 
 
 def other_configurations(evidence: Evidence) -> Finding:

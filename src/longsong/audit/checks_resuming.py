@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from longsong.audit.evidence import Evidence
+from longsong.audit.mean_squares import optimiser_altered, was_begun_again
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, Verdict, as_coded, others
 from longsong.errors import RunError
@@ -70,6 +71,8 @@ def _rates(run: Run) -> _Rates:
     first, decay = run.of("training.learning_rate"), run.of("training.lr_decay")
     if altered := run.altered("metrics"):
         raise RunError(altered)
+    if altered := optimiser_altered(run):
+        return _Rates((), f"0 of its learning rates can be relied on: {altered}")
     if run.optimiser_shapes != run.shapes:
         held, due = len(run.optimiser_shapes), len(run.shapes)
         return _Rates((), f"its optimiser's state is not that of its {due} parameters but of {held}")
@@ -83,6 +86,8 @@ def _rates(run: Run) -> _Rates:
             return _Rates(tuple(again), f"update {line['update']} has the learning rate {rate:.6g}, not {due:.6g}")
         begun = epochs
         again.append(line["update"])
+    if again and was_begun_again(run) is False:
+        return _Rates(tuple(again), f"its optimiser's state is not that of a start at update {again[-1]:,}")
     stops = run.summary["starts"] - 1
     if len(again) > stops:
         listed = ", ".join(map(str, again[:3]))

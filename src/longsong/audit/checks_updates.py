@@ -8,6 +8,7 @@ from typing import Any
 
 from longsong.audit.evidence import Evidence
 from longsong.audit.first_updates import FLOOR, FirstUpdate, Step
+from longsong.audit.mean_squares import gradients_odd, optimiser_altered
 from longsong.audit.revaluate import TOLERANCE, LeftOutError
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
@@ -26,7 +27,7 @@ _EXACT = 1e-6
 """How far two numbers may be apart that only the order of adding up could tell apart."""
 _BELIEVED = [
     "train costs after the second update",
-    "norms and shares at the floor after the first, within what RMSProp allows",
+    "norms of steps and shares at the floor after the first, within what RMSProp allows",
     "the seconds of updates and training",
 ]
 """What nothing is left to compute from: the parameters in between were not kept, and time does not come again."""
@@ -42,7 +43,7 @@ def gradient_updates(evidence: Evidence) -> Finding:
         try:
             odd = [altered] if (altered := run.altered("metrics")) else _settings_odd(run) or _without_norms(run)
             if not odd:
-                odd = _steps_odd(run) or _summary_odd(run)
+                odd = _steps_odd(run) or _gradients_odd(run) or _summary_odd(run)
                 updates += len(run.metrics.updates)
                 try:
                     first = evidence.first_update(run)
@@ -117,6 +118,15 @@ def _steps_odd(run: Run) -> list[str]:
         if before > most * (1 + TOLERANCE):
             return [f"update {line['update']} has a step of norm {before:.6g}, where RMSProp makes {most:.6g} at most"]
     return []
+
+
+def _gradients_odd(run: Run) -> list[str]:
+    """Say where gradient norms are not those that the optimiser's state is made of; D10 names a state that is none."""
+    try:
+        found = optimiser_altered(run) or gradients_odd(run)
+    except RunError as error:
+        found = str(error)
+    return [found] if found else []
 
 
 def _of_some_epoch(rate: float, epoch: int) -> bool:

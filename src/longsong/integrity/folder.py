@@ -9,7 +9,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from longsong.errors import RunError, UnreadableError
-from longsong.files import is_part
+from longsong.files import is_part, reading_named
+from longsong.grid_file import GRID, read_grid
 from longsong.integrity.aside import ASIDE
 from longsong.integrity.damage import Damage
 from longsong.integrity.file_damage import file_damage
@@ -23,6 +24,9 @@ __all__ = ["Verified", "find_runs", "holds_runs", "verify_runs"]
 _OWN = ("config.json", "summary.json", "metrics.jsonl", "checkpoints", "generated", "generated*.json", "generated*.wav")
 """What `damages` looks at in a run's folder: files, and folders with all that is in them."""
 
+
+_OF_DONE = ("summary.json", "generated.json")
+"""What a run that is done has, in its folder."""
 
 _DEPTH = 4
 """Of runs below a folder: those of an experiment with a song are ``SONG/as-coded/SHAPE/RUN``."""
@@ -39,7 +43,8 @@ class Verified:
     busy : tuple of Path
         Runs that a process trains now; they were left alone.
     damages : dict of Path to list of Damage
-        By run; those of files that are of no run by the folder itself.
+        By run; those of files that are of no run by the folder itself, as are those of what is gone of runs that
+        ``grid.json`` has as done.
     unread : tuple of UnreadableError
         Of files that may be whole, and could not be looked at.
     """
@@ -63,11 +68,13 @@ def find_runs(root: Path, depth: int = _DEPTH) -> Iterator[Path]:
 
 def holds_runs(root: Path) -> bool:
     """Say whether a folder is that of a run, or of runs."""
-    return root.is_dir() and (next(find_runs(root), None) is not None or (root / "grid.json").exists())
+    return root.is_dir() and (next(find_runs(root), None) is not None or (root / GRID).exists())
 
 
 def verify_runs(root: Path, *, quiet: bool = False) -> Verified:
     """Compare every file of all runs in a folder, and what lies beside them, with what vouches for it.
+
+    What is gone is looked for too, of each run that a ``grid.json`` has as done: its folder, summary and sound.
 
     Parameters
     ----------
@@ -124,6 +131,8 @@ def _look(place: Path, files: list[Path], unread: list[UnreadableError]) -> list
         found += damages(place) if run else []
     except UnreadableError as error:
         unread.append(error)
+    if not run and place / GRID in files:
+        found += _gone(place, unread)
     for path in files:
         first = path.relative_to(place).parts[0]
         if run and any(fnmatch(first, name) for name in _OWN):
@@ -135,6 +144,26 @@ def _look(place: Path, files: list[Path], unread: list[UnreadableError]) -> list
         else:
             found += [] if damage is None else [damage]
     return found
+
+
+def _gone(root: Path, unread: list[UnreadableError]) -> Iterator[Damage]:
+    """Find what is not there of the runs that are done; where the grid cannot be read, that is said of itself."""
+    try:
+        done = [root / run["name"] for run in read_grid(root)["runs"] if run["state"] == "done"]
+    except RunError:
+        return
+    for folder in done:
+        if is_busy(folder):
+            continue  # it is made again
+        for path in [folder / name for name in _OF_DONE] if os.path.lexists(folder) else [folder]:
+            try:
+                with reading_named(path):
+                    path.stat()
+            except UnreadableError as error:
+                unread.append(error)
+            except RunError:
+                said = f"{path} is gone, and {root / GRID} has its run as done; the command that made it makes it again"
+                yield Damage(path, "other", said)
 
 
 def _places(root: Path, depth: int = _DEPTH) -> Iterator[tuple[Path, list[Path]]]:

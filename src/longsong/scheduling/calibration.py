@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig
@@ -13,12 +15,16 @@ from longsong.estimate import Costs, Estimate, Speed
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing
 from longsong.scheduling.tasks import Measurement
+from longsong.scheduling.watch import PATIENCE, Watch
+from longsong.scheduling.watched import Watched
 from longsong.scheduling.workers import Worker
 
 __all__ = ["Calibration"]
 
 _ATTEMPTS = 3
 """As of a run: what happens to machines happens to their measurement too."""
+
+_SECONDS_BETWEEN_ROUNDS = 0.02
 
 
 class Calibration:
@@ -31,10 +37,14 @@ class Calibration:
         With the device and the precision.
     say : callable
         Takes a line before each measurement.
+    patience : float
+        Seconds without work after which a worker hangs (`longsong.scheduling.watch`).
     """
 
-    def __init__(self, pool: Pool, execution: ExecutionConfig, say: Callable[[str], None]) -> None:
-        self._pool, self._execution, self._say = pool, execution, say
+    def __init__(
+        self, pool: Pool, execution: ExecutionConfig, say: Callable[[str], None], *, patience: float = PATIENCE
+    ) -> None:
+        self._pool, self._execution, self._say, self._patience = pool, execution, say, patience
         self._costs: dict[tuple[str, int, int], Costs] = {}
 
     def estimate(
@@ -58,19 +68,19 @@ class Calibration:
         SpaceError
             Its updates do not fit in the memory of all slots.
         """
-        costs = self._measured(sharing, model)
-        for slots in sharing.sizes():
+        speed_of = partial(Speed.of, model, self._measured(sharing, model))
+
+        def with_slots(slots: int) -> Estimate:
             execution = replace(self._execution, device=sharing.device, memory=sharing.memory_of(slots))
-            speed = Speed.of(model, costs, execution)
-            try:
-                training = speed.training_seconds(data, *examples, epochs)
-            except SpaceError:
-                if slots == sharing.sizes()[-1]:
-                    raise
-                continue
-            sounding = speed.generation_seconds(data, sound)
+            speed = speed_of(execution)
+            training, sounding = speed.training_seconds(data, *examples, epochs), speed.generation_seconds(data, sound)
             return Estimate(training + sounding, sounding, slots)
-        raise AssertionError("a sharing has a largest size")
+
+        *fewer, all_slots = sharing.sizes()
+        for slots in fewer:
+            with suppress(SpaceError):
+                return with_slots(slots)
+        return with_slots(all_slots)
 
     def _measured(self, sharing: Sharing, model: ModelConfig) -> Costs:
         key = (model.cell, model.hidden, sharing.slots)
@@ -86,25 +96,26 @@ class Calibration:
         )
         execution = replace(self._execution, device=sharing.device, threads=threads)
         task = Measurement(model, execution).to_json() | {"threads": threads}
-        for attempt in range(1, _ATTEMPTS + 1):
+        for _ in range(_ATTEMPTS - 1):
             try:
                 return Costs.mean(self._at_once(task, sharing.slots, threads))
             except RunError as error:
-                if attempt == _ATTEMPTS:
-                    raise RunError(
-                        f"this machine's speed could not be measured, {attempt} times: {error}; mend that, start again"
-                    ) from error
                 self._say(f"{error}; it is measured again")
-        raise AssertionError("the last attempt gives costs, or raises")
+        try:
+            return Costs.mean(self._at_once(task, sharing.slots, threads))
+        except RunError as error:
+            raise RunError(
+                f"this machine's speed could not be measured, {_ATTEMPTS} times: {error}; mend that, start again"
+            ) from error
 
     def _at_once(self, task: dict[str, Any], slots: int, threads: int) -> list[Any]:
-        """Give what so many workers tell, all at it at once; raises RunError where one of them is lost or fails."""
+        """Give what so many workers tell, all at it at once; raises RunError where one is lost, hangs or fails."""
         workers = [self._pool.take(threads) for _ in range(slots)]
         told: list[Any] = []
         try:
             for worker in workers:
                 worker.give(task)
-            told += [self._told(worker) for worker in workers]
+            told += self._told(workers)
         finally:
             for worker in workers:
                 if len(told) == len(workers):
@@ -114,15 +125,22 @@ class Calibration:
                     worker.close()
         return told
 
-    @staticmethod
-    def _told(worker: Worker) -> Any:
-        while True:
-            ended = worker.ended()
-            said = {one["say"]: one for one in worker.messages()}
-            if "measured" in said:
-                return said["measured"]["costs"]
-            if "failed" in said:
-                raise RunError(said["failed"]["reason"])
-            if ended:
-                raise RunError(f"{ended}: {' '.join(worker.log()[-500:].split())}")
-            time.sleep(0.02)
+    def _told(self, workers: Sequence[Worker]) -> list[Any]:
+        """Wait until all have told their costs."""
+        begun = time.monotonic()
+        waiting = [Watched(worker, Watch(begun, patience=self._patience)) for worker in workers]
+        told: list[Any] = []
+        while waiting:
+            time.sleep(_SECONDS_BETWEEN_ROUNDS)
+            now = time.monotonic()
+            for one in list(waiting):
+                ended = one.worker.ended()  # asked first: what it said before its end is then all there
+                said = {message["say"]: message for message in one.messages(now)}
+                if "measured" in said:
+                    told.append(said["measured"]["costs"])
+                    waiting.remove(one)
+                elif "failed" in said:
+                    raise RunError(said["failed"]["reason"])
+                elif ended or (ended := one.hung(now)):
+                    raise RunError(": ".join(filter(None, [ended, " ".join(one.worker.log()[-500:].split())])))
+        return told

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-__all__ = ["Job", "choose_within", "makespan", "next_job"]
+__all__ = ["Job", "choose_within", "first_fitting", "makespan", "next_job"]
 
 _LATER = 1.02  # by what factor the whole may end later, so that what is cheap is done first
 
@@ -79,6 +79,12 @@ def next_job(waiting: Sequence[Job], running: Sequence[Job], slots: int) -> Job 
     return cheapest if after <= _LATER * makespan(waiting, running, slots) else longest
 
 
+def first_fitting(waiting: Sequence[Job], running: Sequence[Job], slots: int) -> Job | None:
+    """Choose what is started now: the first for which there are slots; None where nothing fits beside what runs."""
+    free = slots - sum(job.slots for job in running)
+    return next((job for job in waiting if job.slots <= free), None)
+
+
 def choose_within(
     jobs: Sequence[Job],
     covers: Mapping[str, Set[str]],
@@ -90,7 +96,7 @@ def choose_within(
     """Choose the jobs that cover most, and that are all done within a time.
 
     What covers most that is new for its seconds is taken first, as long as it fits (the greedy rule for budgeted
-    maximum coverage: Khuller, Moss and Naor, Inf. Process. Lett. 70, 1999).
+    maximum coverage: Khuller, Moss and Naor, Inf. Process. Lett. 70, 1999); of equals, the first of `jobs`.
 
     Parameters
     ----------
@@ -108,16 +114,15 @@ def choose_within(
     Returns
     -------
     list of Job
-        In the order of `jobs`.
+        In the order in which they were taken.
     """
     chosen: list[Job] = []
     new, left = set(covered), list(jobs)
     while left:
-        best = max(left, key=lambda job: (len(covers[job.name] - new) / max(job.seconds, 1e-9), job.name))
+        best = max(left, key=lambda job: len(covers[job.name] - new) / max(job.seconds, 1e-9))
         left.remove(best)
         # What does not fit now fits no better beside more.
         if makespan([*chosen, best], running, slots) <= seconds:
             chosen.append(best)
             new |= covers[best.name]
-    names = {job.name for job in chosen}
-    return [job for job in jobs if job.name in names]
+    return chosen

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from longsong.scheduling.live import Assignment, Live, Pace
-from longsong.scheduling.order import Job, choose_within, makespan, next_job
+from longsong.scheduling.order import Job, choose_within, first_fitting, makespan, next_job
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.room import Room
 from longsong.scheduling.watch import PATIENCE, Watch
-from longsong.scheduling.workers import Worker
+from longsong.scheduling.watched import Watched
 from longsong.training.interrupts import Interrupts
 
 __all__ = ["Scheduler"]
@@ -24,19 +24,15 @@ _FOR_GOOD = frozenset({"AudioError", "CheckpointError", "ConfigError", "DeviceEr
 """Errors that come again however often a run is begun."""
 
 _SECONDS_BETWEEN_ROUNDS = 0.1
-_SECONDS_BETWEEN_LOOKS = 2.0
 _SECONDS_TO_STOP, _SECONDS_TO_STOP_AT_ONCE = 8.0, 8.0
 
 
 @dataclass
-class _Busy:
+class _Busy(Watched):
     """A worker and what it is at."""
 
-    worker: Worker
     run: Live
     slots: int
-    watch: Watch
-    looked: float
 
 
 class Scheduler:
@@ -130,7 +126,10 @@ class Scheduler:
             self._end_all()
 
     def _chosen(self, pace: Pace, now: float, *, held_too: bool = False) -> list[Live]:
-        """Give the runs that are left and are to be begun, those too that are held back for a while, or not."""
+        """Give the runs that are left and are to be begun, those too that are held back for a while, or not.
+
+        Within a budget what shows most for its seconds comes first.
+        """
         left = [run for run in self.runs if run.state == "left" and (held_too or run.not_before <= now)]
         if self._ends is None:
             return left
@@ -139,8 +138,9 @@ class Scheduler:
         shown = [run.assignment.covers for run in self.runs if run.state in ("running", "done")]
         jobs = self._jobs(left, pace, now)
         covered = self._covered.union(*shown)
-        names = {job.name for job in choose_within(jobs, covers, self._ends - now, self._slots, covered, running)}
-        return [run for run in left if run.name in names]
+        by_name = {run.name: run for run in left}
+        chosen = choose_within(jobs, covers, self._ends - now, self._slots, covered, running)
+        return [by_name[job.name] for job in chosen]
 
     def _jobs(self, runs: Iterable[Live], pace: Pace, now: float) -> list[Job]:
         return [run.job(pace, self._alone, now) for run in runs]
@@ -158,7 +158,9 @@ class Scheduler:
             now, pace = time.monotonic(), self.pace
             running = self._jobs((one.run for one in self._busy), pace, now)
             waiting = {run.name: run for run in self._chosen(pace, now)}
-            job = next_job(self._jobs(waiting.values(), pace, now), running, self._slots)
+            # Within a budget in the order of the choice: where estimates are too low, there is no time for its last.
+            choose = next_job if self._ends is None else first_fitting
+            job = choose(self._jobs(waiting.values(), pace, now), running, self._slots)
             if job is None:
                 self._settled = bool(self._busy) and not self._held()
                 return bool(waiting)
@@ -171,7 +173,7 @@ class Scheduler:
         worker = self._pool.take(threads)
         step = run.assignment.training_seconds / run.assignment.updates
         run.begin(worker.where, now)
-        self._busy.append(_Busy(worker, run, slots, Watch(now, step, self._patience), now))
+        self._busy.append(_Busy(worker, Watch(now, step, self._patience), run, slots))
         worker.give({**run.assignment.task, "threads": threads})
         self._on_change(run)
 
@@ -180,9 +182,7 @@ class Scheduler:
         now = time.monotonic()
         ended = one.worker.ended()  # asked first: what it said before its end is then all there
         one.run.where = one.worker.where  # known once it has begun
-        for said in one.worker.messages():
-            if said["say"] in ("ready", "progress"):
-                one.watch.heard(now)
+        for said in one.messages(now):
             if said["say"] == "progress":
                 one.run.hear(said, now)
             elif said["say"] == "note":
@@ -191,12 +191,7 @@ class Scheduler:
                 return self._over(one, "")
             elif said["say"] == "failed":
                 return self._over(one, said["reason"], said["log"], kind=said["kind"])
-        if ended is None and now - one.looked >= _SECONDS_BETWEEN_LOOKS:
-            one.looked = now
-            one.watch.looked(now, one.worker.seconds_of_work())
-            ended = one.watch.verdict(now)
-            if ended is not None:
-                one.worker.kill()
+        ended = ended or one.hung(now)
         if ended is not None:
             self._over(one, ended, f"{ended}\n{one.worker.log()}", lost=True)
         return None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from damage import cut, flip, remove
 from PIL import Image
-from planned_grids import planned_grid
+from planned_grids import planned_grid, planned_run
 from training_runs import train
 
 from longsong.cli import main
@@ -86,6 +87,50 @@ def test_a_sealed_file_of_the_grid_is_held_to_its_seal(runs):
     found["song"]["digest"] = "1" * 64
     (runs / "grid.json").write_text(json.dumps(found))
     assert "rest_sha256" in str(verify_runs(runs, quiet=True).damages[runs][0])
+
+
+@pytest.fixture
+def done(runs):
+    """The folder, with a grid of one run that is done and one that is left."""
+    for ending in ("json", "wav"):
+        (runs / f"one/generated-0.5s.{ending}").rename(runs / f"one/generated.{ending}")
+    write_grid(runs, planned_grid(planned_run("one"), planned_run("two", "left"), planned_run("three", "left")))
+    return runs
+
+
+@pytest.mark.parametrize("name", ["one", "one/summary.json", "one/generated.json"])
+def test_what_is_gone_of_a_run_that_is_done_is_named(done, capsys, name):
+    assert main(["verify", str(done)]) == 0
+    remove(done / name)
+    for more in ([], ["--set-aside"]):  # there is nothing that could be put aside
+        capsys.readouterr()
+        assert main(["verify", str(done), *more]) == 1
+        said = capsys.readouterr()
+        assert f"{done / name} is gone, and {done / 'grid.json'} has its run as done" in said.err
+        assert said.out == ""
+    ((folder, damages),) = verify_runs(done, quiet=True).damages.items()
+    assert (folder, [(damage.path, damage.part) for damage in damages]) == (done, [(done / name, "other")])
+
+
+def test_nothing_is_missed_of_a_run_that_is_being_made_again(done):
+    (done / "one/summary.json").unlink()
+    with only_here(done / "one"):
+        assert verify_runs(done, quiet=True).damages == {}
+    assert len(verify_runs(done, quiet=True).damages) == 1
+
+
+def test_what_cannot_be_looked_for_may_be_there(done, monkeypatch):
+    really = Path.stat
+
+    def stat(self, **more):
+        if self.name == "generated.json" and more.get("follow_symlinks", True):
+            raise PermissionError(13, "Permission denied", str(self))
+        return really(self, **more)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    found = verify_runs(done, quiet=True)
+    assert found.damages == {}
+    assert any("one/generated.json cannot be read" in str(error) for error in found.unread)
 
 
 def test_a_run_that_is_being_trained_is_left_alone(runs, capsys):

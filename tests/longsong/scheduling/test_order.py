@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longsong.scheduling.order import Job, choose_within, makespan, next_job
+from longsong.scheduling.order import Job, choose_within, first_fitting, makespan, next_job
 
 JOBS = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 3)), max_size=8).map(
     lambda pairs: [Job(f"run {n}", seconds, slots) for n, (seconds, slots) in enumerate(pairs)]
@@ -84,12 +84,26 @@ def test_a_budget_goes_to_what_shows_more_of_the_grid():
         job.name: {job.name, *(f"{axis} {n}" for axis, n in zip("fs", job.name.split("x"), strict=True))}
         for job in jobs
     }
-    assert [job.name for job in choose_within(jobs, covers, 25.0, 1)] == ["40x100", "1000x50"]
-    assert [job.name for job in choose_within(jobs, covers, 25.0, 2)] == ["40x50", "40x100", "1000x50"]
+    assert [job.name for job in choose_within(jobs, covers, 25.0, 1)] == ["1000x50", "40x100"]
+    assert [job.name for job in choose_within(jobs, covers, 25.0, 2)] == ["1000x50", "40x100", "40x50"]
     seen = {"f 1000", "s 100"}
     assert [job.name for job in choose_within(jobs, covers, 10.0, 1, seen)] == ["40x50"]
     assert [job.name for job in choose_within(jobs, covers, 30.0, 1, running=[Job("x", 20.0)])] == ["1000x50"]
     assert choose_within(jobs, covers, 5.0, 1) == []
+
+
+def test_what_is_chosen_first_shows_most_and_of_equals_the_first_that_is_given():
+    jobs = [Job("rnn-s1", 1.0), Job("rnn-s2", 1.0), Job("rnn-s3", 1.0), Job("gru-s1", 1.5)]
+    covers = {job.name: {job.name, job.name[:3]} for job in jobs}
+    assert [job.name for job in choose_within(jobs, covers, 9.0, 1)] == ["rnn-s1", "gru-s1", "rnn-s2", "rnn-s3"]
+
+
+def test_the_first_that_fits_is_taken_whatever_it_costs():
+    jobs = [Job("wide", 9.0, 2), Job("long", 8.0), Job("short", 1.0)]
+    assert first_fitting(jobs, [], 2) == jobs[0]
+    assert first_fitting(jobs, [Job("x", 1.0)], 2) == jobs[1]
+    assert first_fitting(jobs, [Job("x", 1.0, 2)], 2) is None
+    assert first_fitting([], [], 2) is None
 
 
 @given(JOBS, st.floats(0, 200), st.integers(3, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from acted_workers import Clock, Stage
@@ -140,6 +141,13 @@ def test_one_that_hangs_is_killed_and_begun_again(clock):
     assert clock.now - began < 60
 
 
+def test_one_that_tells_of_progress_does_not_hang_though_it_takes_no_processor_time(clock):
+    tells = [(0.0, "hang"), *((15.0 * n, "update") for n in range(1, 11)), (150.0, "done")]
+    seen = Seen(clock, lambda *_: tells, [assignment("a")], patience=20.0)
+    seen.scheduler.run()
+    assert (seen.states, seen.stage.given, seen.stage.killed) == ({"a": "done"}, ["a"], [])
+
+
 def test_interrupted_all_stop_and_are_left(clock):
     seen = Seen(clock, lambda *_: works(1000.0), [assignment(name) for name in "abc"])
     seen.stage.stops_needed = 2  # in a long update: it takes a second word
@@ -180,6 +188,25 @@ def test_a_budget_that_lasts_longer_than_was_thought_takes_more(clock):
     seen = Seen(clock, lambda *_: works(2.0), assignments, slots=1, budget=25.0)
     seen.scheduler.run()
     assert set(seen.states.values()) == {"done"}
+
+
+KINDS = {"lstm-s1": 1.6, "gru-s1": 1.4, "rnn-s3": 1.2, "rnn-s2": 1.1, "rnn-s1": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("budget", "slots", "begun"),
+    [
+        (None, 1, ["rnn-s1", "rnn-s2", "rnn-s3", "gru-s1", "lstm-s1"]),
+        (10.0, 2, ["rnn-s1", "gru-s1"]),  # and no more: each takes 8 s longer than was thought
+    ],
+)
+def test_with_a_budget_what_shows_most_is_begun_first_and_without_one_what_is_cheapest(clock, budget, slots, begun):
+    assignments = [
+        replace(assignment(name, seconds), covers=frozenset({name, name[:3]})) for name, seconds in KINDS.items()
+    ]
+    seen = Seen(clock, lambda name, _: works(8 + KINDS[name]), assignments, slots, budget=budget)
+    seen.scheduler.run()
+    assert seen.stage.given == begun
 
 
 def test_the_time_left_is_known_after_the_first_tenth_though_estimates_were_wrong(clock):

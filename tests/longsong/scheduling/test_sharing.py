@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from acted_workers import Clock
 
 from longsong.config import DataConfig, ExecutionConfig, ModelConfig
 from longsong.errors import RunError, SpaceError
+from longsong.scheduling import calibration as calibration_module
 from longsong.scheduling.calibration import Calibration
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing, candidates, choose_sharing
@@ -40,19 +42,25 @@ def test_a_run_has_its_share_of_cores_and_memory():
 
 
 class Measures:
-    """A worker that says at once what it measured."""
+    """A worker that says at once what it measured, or takes its time and works, or is stopped."""
 
     where = "here"
 
     def __init__(self, said: dict) -> None:
         self.said, self.given, self.ends = said, [], None
         self.killed = self.closed = False
+        self.says_it = self.works = lambda: True
+        self.work = 0.0
 
     def give(self, task):
         self.given.append(task)
 
     def messages(self):
-        return [{"say": "ready"}, self.said] if self.said else []
+        return [{"say": "ready"}, self.said] if self.said and self.says_it() else []
+
+    def seconds_of_work(self):
+        self.work += 10.0 if self.works() else 0.0
+        return self.work
 
     def ended(self):
         return self.ends
@@ -78,9 +86,12 @@ class Workers:
         return worker
 
 
-def calibration(workers) -> tuple[Calibration, list[str]]:
+def calibration(workers, **more) -> tuple[Calibration, list[str]]:
     said = []
-    return Calibration(Pool(workers), ExecutionConfig(device="cpu"), said.append), said
+    return Calibration(Pool(workers), ExecutionConfig(device="cpu"), said.append, **more), said
+
+
+MEASURED = {"say": "measured", "costs": dict.fromkeys(("training", "prediction", "generation"), COST)}
 
 
 def estimate(one: Calibration, sharing: Sharing = MACHINE, cell: str = "gru", seq: int = 50, batch: int = 128):
@@ -89,7 +100,7 @@ def estimate(one: Calibration, sharing: Sharing = MACHINE, cell: str = "gru", se
 
 
 def test_it_is_measured_by_as_many_at_once_as_will_run_and_once_for_each_network():
-    workers = Workers({"say": "measured", "costs": dict.fromkeys(("training", "prediction", "generation"), COST)})
+    workers = Workers(MEASURED)
     one, said = calibration(workers)
     found = estimate(one)
     assert found == estimate(one)
@@ -104,7 +115,7 @@ def test_it_is_measured_by_as_many_at_once_as_will_run_and_once_for_each_network
 
 
 def test_what_does_not_fit_in_a_slot_takes_more_of_them_and_what_fits_in_none_is_named():
-    workers = Workers({"say": "measured", "costs": dict.fromkeys(("training", "prediction", "generation"), COST)})
+    workers = Workers(MEASURED)
     one, _ = calibration(workers)
     held = resident_bytes()  # of which each process is taken to hold as much
     wide = [estimate(one, replace(MACHINE, memory=4 * (held + more))).slots for more in (400 << 20, 4 << 20)]
@@ -129,7 +140,7 @@ def test_where_it_cannot_be_measured_it_is_said_why(said, ends):
 
 
 def test_a_measurement_whose_worker_is_lost_is_made_again():
-    workers = Workers({"say": "measured", "costs": dict.fromkeys(("training", "prediction", "generation"), COST)})
+    workers = Workers(MEASURED)
     really = workers.start
 
     def start(threads):
@@ -142,3 +153,61 @@ def test_a_measurement_whose_worker_is_lost_is_made_again():
     one, lines = calibration(workers)
     assert estimate(one).slots == 1
     assert lines[1:] == ["its process was killed: Bus error; it is measured again"]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(calibration_module, "time", clock)
+    return clock
+
+
+def acting(number: int, act) -> Workers:
+    """Give workers that measure, of which one acts."""
+    workers = Workers(MEASURED)
+    really = workers.start
+
+    def start(threads):
+        worker = really(threads)
+        if len(workers.started) == number:
+            act(worker)
+        return worker
+
+    workers.start = start
+    return workers
+
+
+def test_a_worker_that_is_stopped_while_it_measures_is_killed_and_it_is_measured_again(clock):
+    def stopped(worker):
+        worker.said, worker.works = {}, lambda: False
+        worker.ended = lambda: "nobody saw it" if clock.now > 1000 else None
+
+    workers = acting(3, stopped)
+    one, lines = calibration(workers, patience=20.0)
+    began = clock.now
+    assert estimate(one).slots == 1
+    assert 20 < clock.now - began < 30
+    assert len(lines) == 2
+    assert "it hung: no progress and no processor time" in lines[1]
+    assert lines[1].endswith("it is measured again")
+    assert len(workers.started) == 2 * MACHINE.slots
+    assert workers.started[2][1].killed
+
+
+def test_one_that_works_is_waited_for_and_one_beside_it_is_not_taken_to_hang(clock):
+    def slow(worker):
+        worker.says_it = lambda: clock.now > 250.0
+
+    workers = acting(1, slow)
+    one, lines = calibration(workers, patience=20.0)
+    assert estimate(one).slots == 1
+    assert clock.now > 250.0
+    assert len(lines) == 1
+    assert not any(worker.killed for _, worker in workers.started)
+
+
+def test_one_that_works_and_never_tells_is_killed_in_the_end(clock):
+    workers = acting(1, lambda worker: setattr(worker, "said", {}))
+    one, lines = calibration(workers, patience=20.0)
+    assert estimate(one).slots == 1
+    assert "though it took processor time" in lines[1]
