@@ -203,6 +203,7 @@ def disturbed(
     with log.open("a") as lines:
         while left:
             told.starts += 1
+            faults_left = len(left)
             with grid.begun(out, log) as process:
                 victim = Victim(process, out, disk, chance)
                 while left and process.poll() is None:
@@ -211,6 +212,9 @@ def disturbed(
                     if done_to is not None:
                         told.faults[left[0]] += 1
                         print(f"--- {left.pop(0)}: {done_to}", file=lines, flush=True)
+                if left and len(left) == faults_left and process.returncode == 0:
+                    # All is done, and there is nothing that this can be done to any more.
+                    print(f"--- {left.pop(0)}: not done", file=lines, flush=True)
                 if not left:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(timeout=_SECONDS_TO_END)

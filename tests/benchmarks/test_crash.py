@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -63,3 +66,24 @@ def test_only_what_speaks_of_resumed_runs_may_say_more_than_in_peace():
     due = {"audit": {"D10": "no evidence yet", "P12": "reproduced"}}
     assert crash._differences(due, {"audit": {"D10": "differs", "P12": "reproduced"}}) == []
     assert len(crash._differences(due, {"audit": {"D10": "reproduced", "P12": "differs"}})) == 2
+
+
+class Complete:
+    """A grid of which nothing is left to do: it ends at once."""
+
+    profile = crash.PROFILES["smoke"]
+
+    @contextmanager
+    def begun(self, out, log):
+        yield SimpleNamespace(pid=os.getpid(), poll=lambda: 0, returncode=0, wait=lambda timeout: 0)
+
+    def completed(self, out, log):
+        return 0
+
+
+def test_a_fault_that_can_be_done_to_nothing_any_more_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(crash, "_damages", lambda out: [])
+    log = tmp_path / "log"
+    told = crash.disturbed(Complete(), tmp_path / "runs", None, log, {}, random.Random(1), ["worker killed"] * 2)
+    assert (told.faults.total(), told.starts, told.lost) == (0, 3, [])
+    assert log.read_text() == "--- worker killed: not done\n" * 2

@@ -201,10 +201,13 @@ class Scheduler:
         now, run = time.monotonic(), one.run
         self._busy.remove(one)
         self._settled = False
-        if lost:
-            one.worker.close()
-        else:
+        if not reason:
             self._pool.give_back(one.worker, run.assignment.threads)
+        else:
+            # A process in which something failed may go on failing, as a device's context does, or hold its memory.
+            if not lost:
+                one.worker.kill()
+            one.worker.close()
         if not reason:
             run.end("done", "", now)
         elif kind == "SpaceError" and self._room.ran_out(now):

@@ -225,6 +225,22 @@ def test_the_time_left_is_known_after_the_first_tenth_though_estimates_were_wron
     assert seen.scheduler.seconds_left() == 0.0
 
 
+def test_a_process_in_which_a_run_failed_gets_no_other(clock):
+    """As a device's context does after an error: whatever is done in it fails."""
+    poisoned = set()
+
+    def script(name, attempt):
+        worker = seen.stage.started[-1].where
+        if name == "bad" or worker in poisoned:
+            poisoned.add(worker)
+            return [(1.0, "failed RuntimeError an illegal access")]
+        return works()
+
+    seen = Seen(clock, script, [assignment(name) for name in ("a", "bad", "c", "d")], slots=1)
+    seen.scheduler.run()
+    assert seen.states == {"a": "done", "bad": "failed", "c": "done", "d": "done"}
+
+
 class FullDisk:
     """A disk that is full for a while, and how often it was asked for."""
 
