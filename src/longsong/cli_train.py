@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -28,7 +29,7 @@ from longsong.switches import explained, switch_on
 
 __all__ = ["add_parity", "add_train", "parity", "train"]
 
-_FAILED, _USAGE = 1, 2
+_FAILED, _USAGE, _INTERRUPTED = 1, 2, 130
 _GONE = ".ranks-gone.part"  # in the run's folder, where a rank has said that another is gone
 
 
@@ -144,19 +145,31 @@ def train(a: argparse.Namespace) -> None:
         with ranks_of_environment() as ranks:
             if ranks.first:
                 (config.folder / _GONE).unlink(missing_ok=True)  # of an earlier start
-            folder = train(
-                config,
-                command=command_words(a),
-                profile=a.profile,
-                ranks=ranks,
-                keep_checkpoints=a.keep_checkpoints,
-            )
+            with _stopped_silently(unless=ranks.first):
+                folder = train(
+                    config,
+                    command=command_words(a),
+                    profile=a.profile,
+                    ranks=ranks,
+                    keep_checkpoints=a.keep_checkpoints,
+                )
     except RanksError as error:
         if error.said or not _is_first_to_say(config.folder):
             raise SystemExit(_USAGE) from error
         raise
     if ranks.first:
         print(folder)
+
+
+@contextmanager
+def _stopped_silently(*, unless: bool) -> Iterator[None]:
+    """End what was asked to stop without a word, since another rank has it."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if unless:
+            raise
+        raise SystemExit(_INTERRUPTED) from stop
 
 
 def _is_first_to_say(run: Path) -> bool:

@@ -25,6 +25,7 @@ from longsong.scheduling.sharing import Sharing, choose_sharing
 from longsong.space import fits, require_space
 from longsong.training.device import DTYPES
 from longsong.training.plan import bytes_on_disk
+from longsong.training.record import read_record
 from longsong.units import human_bytes, human_time
 
 __all__ = ["GridPlan", "covers"]
@@ -91,6 +92,7 @@ class GridPlan:
         )
         self._calibration = Calibration(pool, chosen.execution, say)
         self._done: dict[str, bool] = {}
+        self._precisions: dict[str, str] = {}  # of runs that have begun
         self._outcomes: dict[str, dict[str, Any] | None] = {}
         self._before = self._read_before()
         self.runs = self._plan(lambda run: Estimate(0.0, 0.0))
@@ -190,6 +192,7 @@ class GridPlan:
         if run.state in ("left", "not chosen") and run.name not in self._done:
             self._done[run.name] = False
             with suppress(LongsongError):
+                self._precisions[run.name] = read_record(self.out / run.name).execution.precision
                 config = run.config(self.song_folder, self.out, self.chosen.execution)
                 self._done[run.name] = is_done(self.out / run.name, config, self.song)
         return replace(run, state="done", reason="") if self._done.get(run.name) else run
@@ -218,6 +221,12 @@ class GridPlan:
         done = sum(run.state == "done" for run in self.runs)
         about = f"; about {human_time(self.seconds())} for what is left" if left else ""
         lines = [f"{len(left)} runs left, {done} done{about}"]
+        asked = self.chosen.execution.precision
+        if others := sorted({kept for kept in self._precisions.values() if kept != asked}):
+            count = sum(kept != asked for kept in self._precisions.values())
+            lines.append(
+                f"{count} of the runs were begun in {' and '.join(others)}, and keep that; for {asked} give another --out"
+            )
         if left:
             threads = f"{s.threads(1)} of {s.cores} cores" if s.slots > 1 else f"{s.cores} cores"
             lines.append(
@@ -297,7 +306,7 @@ class GridPlan:
         runs = [
             run.to_json(self.chosen.reported)
             | {
-                "execution": execution,
+                "execution": execution | {"precision": self._precisions.get(run.name, execution["precision"])},
                 "progress": progress.get(run.name),
                 "outcome": self._outcome(run) if run.state == "done" else None,
             }

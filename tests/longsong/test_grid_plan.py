@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_song import tune, write_shards
 
+import longsong
+from longsong.config import ExecutionConfig, ModelConfig, TrainingConfig
 from longsong.estimate import Estimate
 from longsong.grid import Choice
 from longsong.grid_file import read_grid, write_grid
@@ -82,3 +85,17 @@ def test_what_was_estimated_is_kept_where_the_machine_is_shared_as_before(shards
     assert speeds.asked == asked
     planned(shards, tmp_path, less_is_free, 1)
     assert speeds.asked > asked
+
+
+def test_a_run_that_was_begun_keeps_its_precision_and_that_is_said(shards, tmp_path, monkeypatch):
+    Speeds(monkeypatch, 1.0)
+    (run, *_) = planned(shards, tmp_path).left
+    config = run.config(shards, tmp_path, ExecutionConfig(device="cpu", threads=1))
+    longsong.train(replace(config, training=TrainingConfig(epochs=1), model=ModelConfig(hidden=4)), quiet=True)
+    chosen = Choice("demo", execution=ExecutionConfig(precision="float64"))
+    plan = GridPlan(shards, chosen, tmp_path, None, say=lambda line: None)
+    plan.estimate(HERE, 2)
+    assert any(line.startswith("1 of the runs were begun in float32, and keep that; for float64") for line in plan.outlook())
+    kept = {one["name"]: one["execution"]["precision"] for one in plan.to_json("planned")["runs"]}
+    assert kept.pop(run.name) == "float32"
+    assert set(kept.values()) == {"float64"}

@@ -18,7 +18,7 @@ from longsong.units import human_time
 
 __all__ = ["SECTIONS", "UpdateProfile", "format_profile"]
 
-SECTIONS = ("data", "input products", "recurrence", "output and cost", "optimiser", "checkpoint")
+SECTIONS = ("data", "input products", "recurrence", "output and cost", "other ranks", "optimiser", "checkpoint")
 """What an update consists of, in its order."""
 
 

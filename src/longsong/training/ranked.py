@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from longsong.model.gradient import CostGradient
+from longsong.model.profile import Profile, section
 from longsong.training.ranks import Ranks
 
 __all__ = ["RankedGradient"]
@@ -26,6 +27,8 @@ class RankedGradient:
     ranks : Ranks
     stopping : callable
         Says whether this rank was asked to stop.
+    profile : Profile, optional
+        Where the seconds of adding up gradients are counted, most of which pass in waiting for the slowest rank.
 
     Attributes
     ----------
@@ -33,8 +36,10 @@ class RankedGradient:
         Whether any rank had been asked to stop by the last gradient; the same on all of them.
     """
 
-    def __init__(self, form: CostGradient, ranks: Ranks, stopping: Callable[[], bool]) -> None:
-        self._form, self._ranks, self._stopping = form, ranks, stopping
+    def __init__(
+        self, form: CostGradient, ranks: Ranks, stopping: Callable[[], bool], profile: Profile | None = None
+    ) -> None:
+        self._form, self._ranks, self._stopping, self._profile = form, ranks, stopping, profile
         self._shared: Tensor | None = None
         self.stopped = False
 
@@ -49,7 +54,8 @@ class RankedGradient:
             torch.mul(gradient, rows, out=shared[:size])
             shared[size] = cost * rows
         shared[size + 1], shared[size + 2] = rows, self._stopping()
-        self._ranks.sum(shared)
+        with section(self._profile, "other ranks"):
+            self._ranks.sum(shared, "the gradient of a mini-batch")
         cost, rows, stopping = shared[size:].tolist()
         self.stopped = stopping > 0
         return cost / rows, shared[:size].div_(rows)
@@ -62,5 +68,5 @@ class RankedGradient:
         """Give the cost of each of several mini-batches that stand behind each other; `sizes` are this rank's."""
         own = iter(self._form.costs(parameters, inputs, targets, [n for n in sizes if n]) if len(inputs) else [])
         sums = torch.tensor([[next(own) * n, n] if n else [0.0, 0.0] for n in sizes], dtype=torch.float64)
-        self._ranks.sum(sums)
+        self._ranks.sum(sums, "costs of the dev split")
         return (sums[:, 0] / sums[:, 1]).tolist()

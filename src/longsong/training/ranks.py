@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
@@ -15,11 +16,21 @@ import torch.distributed as dist
 from torch import Tensor
 
 from longsong.errors import ConfigError, RanksError
+from longsong.units import human_time
 
 __all__ = ["ALONE", "Ranks", "ranks_of_environment"]
 
-_TIMEOUT = timedelta(minutes=30)
-"""How long one waits for another that says nothing: one that writes, or computes a mini-batch, is waited for."""
+_LONGEST_WAIT = 30 * 60.0
+"""Seconds that one waits for another that says nothing: one that writes, or computes a mini-batch, is waited for."""
+
+_TIMEOUT = timedelta(seconds=_LONGEST_WAIT + 60)  # of torch, which would not say what was waited for
+
+_SHARE_SLEPT, _SHORTEST_SLEEP, _LONGEST_SLEEP = 0.1, 20e-6, 2e-3
+"""Between two looks whether a sum is there: of what was waited so far, and in seconds."""
+
+_SECONDS_BEFORE_DOUBT = 1.0
+
+_GO_ON_LATER = "start all of them again with the same command, and it goes on from the last checkpoint"
 
 _SECONDS_BETWEEN_SIGNS = 60.0
 _GO_ON, _BUSY, _REFUSED = 0.0, 1.0, 2.0  # what the first says to those that wait; they add nothing to it
@@ -34,30 +45,64 @@ class Ranks:
         Which this is, from 0, and how many there are.
     local_size : int
         How many of them are on this machine.
+    launcher : int, optional
+        The parent process, where ranks are to end with it.
 
     Attributes
     ----------
     first : bool
         Whether this is the one that writes.
+    unfinished : bool
+        Whether a sum was left while others had still to add to it; there can be no other then.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1, local_size: int = 1) -> None:
-        self.rank, self.size, self.local_size = rank, size, local_size
-        self.first = rank == 0
+    def __init__(self, rank: int = 0, size: int = 1, local_size: int = 1, launcher: int | None = None) -> None:
+        self.rank, self.size, self.local_size, self.launcher = rank, size, local_size, launcher
+        self.first, self.unfinished = rank == 0, False
         self._awaited = False
         self._sign = time.monotonic()
 
-    def sum(self, numbers: Tensor) -> None:
-        """Add up what all ranks have, in place; all get the same bits.
+    def sum(self, numbers: Tensor, what: str = "numbers") -> None:
+        """Add up what all ranks have, in place; all get the same bits. Signals are obeyed meanwhile.
+
+        Parameters
+        ----------
+        numbers : Tensor
+        what : str
+            What the others add, in words for who waits in vain.
 
         Raises
         ------
         RanksError
-            Another rank has gone.
+            Another rank has gone, or says nothing for half an hour; or what started them has gone while one waited.
         """
-        if self.size > 1:
-            with _told():
-                dist.all_reduce(numbers)
+        if self.size == 1:
+            return
+        if self.unfinished:
+            raise RanksError(f"an earlier sum was left unfinished; {_GO_ON_LATER}")
+        with _told():
+            self.unfinished = True  # until it is finished, however this is left
+            work = dist.all_reduce(numbers, async_op=True)
+            self._wait_for(work, what)
+            self.unfinished = False
+            work.wait()
+
+    def _wait_for(self, work: dist.Work, what: str) -> None:
+        # From Python: while torch waits, no signal's handler is called.
+        begun = time.monotonic()
+        while not work.is_completed():
+            waited = time.monotonic() - begun
+            if waited >= _SECONDS_BEFORE_DOUBT and self.launcher not in (None, os.getppid()):
+                raise RanksError(
+                    f"what started the processes of this run (process {self.launcher}, torchrun) has gone, while one "
+                    f"of them waited for {what} of the others; {_GO_ON_LATER}"
+                )
+            if waited >= _LONGEST_WAIT:
+                raise RanksError(
+                    f"{what} of the other processes of this run did not come within {human_time(_LONGEST_WAIT)}: one "
+                    f"of them hangs or is too slow; {_GO_ON_LATER}"
+                )
+            time.sleep(min(max(waited * _SHARE_SLEPT, _SHORTEST_SLEEP), _LONGEST_SLEEP))
 
     def wait(self) -> None:
         """Wait until the first rank says that it goes on, for as long as it gives signs.
@@ -69,7 +114,7 @@ class Ranks:
         """
         word = torch.full((1,), _BUSY)
         while word.item() == _BUSY:
-            self.sum(word.zero_())
+            self.sum(word.zero_(), "the sign of the first")
         if word.item() == _REFUSED:
             raise RanksError("the first process of this run refused it, and says why", said=True)
 
@@ -100,7 +145,7 @@ class Ranks:
             self._tell(_GO_ON)
 
     def _tell(self, word: float) -> None:
-        self.sum(torch.tensor([word]))
+        self.sum(torch.tensor([word]), "the beginning")
         self._sign = time.monotonic()
 
 
@@ -127,12 +172,25 @@ def ranks_of_environment(environment: Mapping[str, str] = os.environ) -> Iterato
     cuda = torch.cuda.is_available()
     if cuda:
         torch.cuda.set_device(local_rank % torch.cuda.device_count())
+    launcher = os.getppid() if "TORCHELASTIC_RUN_ID" in environment else None  # ranks started by hand may outlive it
     with _told(), _ended_by_signals():
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_TIMEOUT)
+    ranks = Ranks(rank, size, local_size, launcher)
     try:
-        yield Ranks(rank, size, local_size)
+        yield ranks
     finally:
-        dist.destroy_process_group()
+        if ranks.unfinished:
+            _abandon()
+        else:
+            dist.destroy_process_group()
+
+
+def _abandon() -> None:
+    """Leave the others where they are; the process can end then, and can have no other ranks."""
+    group = dist.group.WORLD
+    group.abort()  # ends what a CUDA device waits for; gloo goes on
+    # Whoever takes gloo's group apart waits for the sum in it, and the interpreter does at its end: it is never freed.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))
 
 
 def _read(environment: Mapping[str, str]) -> tuple[int, int, int, int] | None:
@@ -175,7 +233,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        raise RanksError(
-            "another process of this run has gone; start all of them again with the same command, and it goes on from "
-            "the last checkpoint"
-        ) from error
+        raise RanksError(f"another process of this run has gone; {_GO_ON_LATER}") from error
