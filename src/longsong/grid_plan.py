@@ -225,7 +225,8 @@ class GridPlan:
         if others := sorted({kept for kept in self._precisions.values() if kept != asked}):
             count = sum(kept != asked for kept in self._precisions.values())
             lines.append(
-                f"{count} of the runs were begun in {' and '.join(others)}, and keep that; for {asked} give another --out"
+                f"{count} of the runs were begun in {' and '.join(others)}, and keep that; for {asked} give another "
+                "--out"
             )
         if left:
             threads = f"{s.threads(1)} of {s.cores} cores" if s.slots > 1 else f"{s.cores} cores"

@@ -95,7 +95,8 @@ def test_a_run_that_was_begun_keeps_its_precision_and_that_is_said(shards, tmp_p
     chosen = Choice("demo", execution=ExecutionConfig(precision="float64"))
     plan = GridPlan(shards, chosen, tmp_path, None, say=lambda line: None)
     plan.estimate(HERE, 2)
-    assert any(line.startswith("1 of the runs were begun in float32, and keep that; for float64") for line in plan.outlook())
+    said = "1 of the runs were begun in float32, and keep that; for float64"
+    assert any(line.startswith(said) for line in plan.outlook())
     kept = {one["name"]: one["execution"]["precision"] for one in plan.to_json("planned")["runs"]}
     assert kept.pop(run.name) == "float32"
     assert set(kept.values()) == {"float64"}

@@ -27,7 +27,7 @@ def slurm(tmp_path: Path) -> dict[str, str]:
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, body in {
-        "srun": 'shift; exec "$@"',
+        "srun": '[ "$2" = "--cpus-per-task=${SLURM_CPUS_PER_TASK:-1}" ] || exit 9; shift 2; exec "$@"',
         "scontrol": f'echo "$@" >> {tmp_path}/asked',
     }.items():
         path = programs / name
