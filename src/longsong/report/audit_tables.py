@@ -38,7 +38,8 @@ def parity_table(parity: Mapping[str, Any]) -> Table:
 
 def _error(errors: Mapping[str, Any], kind: str) -> str:
     value = errors[kind]
-    return "not finite" if value is None else f"{value:.1e}"
+    # One word: a hyphen is where a browser breaks lines.
+    return "not finite" if value is None else f"{value:.1e}".replace("-", "\N{NON-BREAKING HYPHEN}")
 
 
 def feasibility_tables(found: tuple[Mapping[str, Any], ...]) -> list[Table]:

@@ -149,8 +149,8 @@ def _cell(views: list[RunView], entry: dict[str, Any] | None, rate: int, best: f
     view = views[0]
     if view.dev_cost is None or view.ratio is None:
         return GridCell(
-            f"{view.train_cost:.4f}",
-            ["train cost; no dev example"],
+            "no dev example",  # in the place of a ratio, which a cost is none of
+            [f"train cost {view.train_cost:.4f}"],
             state="no dev example",
             run=view.name,
             title=view.title,

@@ -137,7 +137,7 @@ def test_parity_says_the_largest_error_of_each_kind() -> None:
     assert found.rows[0][0] == "gru.npz"
     assert found.rows[0][-2:] == ["the same", "yes"]
     assert found.rows[1][-3:] == ["not finite", "ANOTHER", "NO"]
-    assert found.rows[2][3:5] == ["3.0e-15", "3.0e-15"]
+    assert found.rows[2][3:5] == ["3.0e\N{NON-BREAKING HYPHEN}15"] * 2
     assert {len(row) for row in found.rows} == {len(found.head)}
     assert "1e-12 for prediction, cost, gradient, 1e-10 for the rest" in found.caption
 
