@@ -54,7 +54,8 @@ def _verify_runs(root: Path, aside: bool) -> int:
             if damage.part == "other" and damage.path.exists():
                 print(set_file_aside(damage, folder.parent if is_run(folder) else folder))
     _say(found.unread)
-    there = any(damage.path.exists() for damages in found.damages.values() for damage in damages)
+    every = [damage for damages in found.damages.values() for damage in damages]
+    there = any(damage.part != "other" or damage.path.exists() for damage in every)
     if there and not aside:
         print(
             f"longsong: `longsong verify {root} --set-aside` puts it aside; the command that made it makes it again",

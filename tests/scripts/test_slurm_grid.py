@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -108,6 +109,17 @@ def test_what_is_done_is_not_done_again(slurm, tmp_path):
     (run / "generated.json").touch()
     assert submit(slurm, "run", "shards", "runs", **task).returncode == 0
     assert [line.split()[2] for line in (tmp_path / "done").read_text().splitlines()] == ["train", "generate", "train"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "280"), ({"TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "60"}, "60")])
+def test_ranks_have_as_long_to_stop_as_the_job(slurm, tmp_path, given, expected):
+    python = acted_python(tmp_path, f'echo "$TORCH_ELASTIC_SHUTDOWN_TIMEOUT" > {tmp_path}/seconds')
+    task = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_GPUS_ON_NODE": "8", "LONGSONG_PYTHON": python}
+    assert submit(slurm, "run", "shards", "runs", **task, **given).returncode == 0
+    assert "torch.distributed.run" in (tmp_path / "done").read_text()
+    assert (tmp_path / "seconds").read_text() == f"{expected}\n"
+    directive = re.search(r"--signal=B:USR1@(\d+)", SCRIPT.read_text())
+    assert 0 < int(expected) < int(directive[1])
 
 
 @pytest.mark.parametrize(("sent", "again"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])

@@ -123,6 +123,8 @@ class _Worker:
 
     def tell(self, what: str, **more: Any) -> None:
         """Write one line for the scheduler."""
+        if what in ("done", "failed", "measured"):
+            self._busy = False  # before it is known: who lets go of it then stops nothing
         with suppress(BrokenPipeError):  # it has gone, and so does this process
             self._output.write(json.dumps({"say": what, **more}) + "\n")
             self._output.flush()

@@ -252,7 +252,7 @@ class _Training:
         form = make_gradient(self.network, self.record.execution, profile)
         if self.ranks.size == 1:
             return form
-        self.ranked = RankedGradient(form, self.ranks, lambda: self.interrupted.is_set())
+        self.ranked = RankedGradient(form, self.ranks, lambda: self.interrupted.is_set(), profile)
         return self.ranked
 
     def complete(self) -> None:
@@ -295,8 +295,8 @@ class _Training:
             if not self.ranks.first:
                 return
             peak = self.peak.bytes() if at.update > self.begun_at else None  # of a start that did something
+            remove_older(self.run / "checkpoints", 1)  # before the summary, by which the run counts as complete
             summarise(self.run, self.record, self.network, self.splits, at, self.plan.bytes, peak)
-            remove_older(self.run / "checkpoints", 1)  # there is nothing left to go on with
             if self.interrupted.is_set():  # in the last update, or after it
                 raise KeyboardInterrupt(f"{self.run} is complete; stopped there")
 

@@ -16,10 +16,13 @@ from longsong.training.floor import Kind, measure_floor
 from longsong.training.plan import Plan
 from longsong.units import human_time
 
-__all__ = ["SECTIONS", "UpdateProfile", "format_profile"]
+__all__ = ["OTHER_RANKS", "SECTIONS", "UpdateProfile", "format_profile"]
 
-SECTIONS = ("data", "input products", "recurrence", "output and cost", "other ranks", "optimiser", "checkpoint")
+SECTIONS = ("data", "input products", "recurrence", "output and cost", "optimiser", "checkpoint")
 """What an update consists of, in its order."""
+
+OTHER_RANKS = "other ranks"
+"""What adding up gradients takes, where several processes share an update."""
 
 
 _KINDS: dict[str, Kind] = {"input products": "input", "recurrence": "recurrence", "output and cost": "output"}
@@ -85,7 +88,9 @@ def format_profile(profile: UpdateProfile, network: Network, execution: Executio
     plan : Plan
     """
     total = profile.total / profile.updates
-    rows = [(name, profile.seconds[name] / profile.updates) for name in SECTIONS if name in profile.seconds]
+    rows = [
+        (name, profile.seconds[name] / profile.updates) for name in (*SECTIONS, OTHER_RANKS) if name in profile.seconds
+    ]
     rows.append(("the rest", max(total - sum(seconds for _, seconds in rows), 0.0)))
     floor = _floor(network, execution, plan, profile.examples / profile.updates)
     lines = [f"{'an update, mean of ' + format(profile.updates, ','):<32}{'seconds':>10}{'share':>9}{'over floor':>12}"]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from longsong.model.gradient import CostGradient
 from longsong.model.profile import Profile, section
+from longsong.training.profiling import OTHER_RANKS
 from longsong.training.ranks import Ranks
 
 __all__ = ["RankedGradient"]
@@ -54,7 +55,7 @@ class RankedGradient:
             torch.mul(gradient, rows, out=shared[:size])
             shared[size] = cost * rows
         shared[size + 1], shared[size + 2] = rows, self._stopping()
-        with section(self._profile, "other ranks"):
+        with section(self._profile, OTHER_RANKS):
             self._ranks.sum(shared, "the gradient of a mini-batch")
         cost, rows, stopping = shared[size:].tolist()
         self.stopped = stopping > 0

@@ -28,6 +28,9 @@ _TIMEOUT = timedelta(seconds=_LONGEST_WAIT + 60)  # of torch, which would not sa
 _SHARE_SLEPT, _SHORTEST_SLEEP, _LONGEST_SLEEP = 0.1, 20e-6, 2e-3
 """Between two looks whether a sum is there: of what was waited so far, and in seconds."""
 
+_FIRST_WAIT = timedelta(milliseconds=20)
+"""That torch waits by itself: being woken is quicker than sleeping and looking, and most sums end within it."""
+
 _SECONDS_BEFORE_DOUBT = 1.0
 
 _GO_ON_LATER = "start all of them again with the same command, and it goes on from the last checkpoint"
@@ -83,12 +86,15 @@ class Ranks:
         with _told():
             self.unfinished = True  # until it is finished, however this is left
             work = dist.all_reduce(numbers, async_op=True)
+            if numbers.device.type == "cpu":  # for nccl a wait that ends too early is an error of the whole group
+                with suppress(RuntimeError):  # that its time is over; any other is raised again below
+                    work.wait(_FIRST_WAIT)
             self._wait_for(work, what)
             self.unfinished = False
             work.wait()
 
     def _wait_for(self, work: dist.Work, what: str) -> None:
-        # From Python: while torch waits, no signal's handler is called.
+        # By Python: while torch waits, no handler of a signal is called.
         begun = time.monotonic()
         while not work.is_completed():
             waited = time.monotonic() - begun
@@ -188,6 +194,8 @@ def ranks_of_environment(environment: Mapping[str, str] = os.environ) -> Iterato
 def _abandon() -> None:
     """Leave the others where they are; the process can end then, and can have no other ranks."""
     group = dist.group.WORLD
+    if group is None:
+        return
     group.abort()  # ends what a CUDA device waits for; gloo goes on
     # Whoever takes gloo's group apart waits for the sum in it, and the interpreter does at its end: it is never freed.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(group))

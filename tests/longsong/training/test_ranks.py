@@ -23,7 +23,11 @@ from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, Traini
 from longsong.cli import main
 from longsong.config import Cell, Precision
 from longsong.errors import ConfigError, RanksError
+from longsong.model import Network
+from longsong.training import ranks as ranks_module
+from longsong.training.plan import Plan
 from longsong.training.preparation import verify_song
+from longsong.training.profiling import UpdateProfile, format_profile
 from longsong.training.ranked import RankedGradient
 from longsong.training.ranks import Ranks, ranks_of_environment
 from longsong.training.record import read_summary
@@ -131,11 +135,7 @@ def test_a_rank_is_killed_all_stop_and_others_go_on(single, shards, tmp_path, ki
     long = words(shards, run, epochs=EPOCHS)
     slow = start_slowly(3, long, run)
     wait_for(lambda: len(list((run / "checkpoints").glob("update-*"))) and updates_in(run) >= 9, slow)
-    workers = {
-        int(child.environ()["RANK"]): child
-        for child in psutil.Process(slow.pid).children(recursive=True)
-        if "RANK" in child.environ() and "WORLD_SIZE" in child.environ()
-    }
+    workers = ranks_of(slow)
     workers[killed].kill()
     _, errors = slow.communicate(timeout=60)
     assert slow.returncode != 0
@@ -177,6 +177,14 @@ def start_slowly(ranks: int, command: list[str], run: Path) -> subprocess.Popen[
     )
 
 
+def ranks_of(torchrun: subprocess.Popen[str]) -> dict[int, psutil.Process]:
+    return {
+        int(child.environ()["RANK"]): child
+        for child in psutil.Process(torchrun.pid).children(recursive=True)
+        if "RANK" in child.environ() and "WORLD_SIZE" in child.environ()
+    }
+
+
 def updates_in(run: Path) -> int:
     return sum(line["kind"] == "update" for line in lines(run)) if (run / "metrics.jsonl").exists() else 0
 
@@ -194,12 +202,100 @@ def test_asked_to_stop_all_stop_after_the_same_update(single, shards, tmp_path):
     slow = start_slowly(2, words(shards, run), run)
     wait_for(lambda: updates_in(run) >= 9, slow)
     os.killpg(slow.pid, signal.SIGINT)
-    slow.communicate(timeout=60)
+    _, errors = slow.communicate(timeout=60)
     assert slow.returncode != 0
+    said = [line for line in errors.splitlines() if line.startswith("longsong: ")]
+    assert len(said) == 1, errors  # by the first alone
+    assert said[0].startswith("longsong: stopped after update")
     stopped_at = max(int(path.name.removeprefix("update-")) for path in (run / "checkpoints").glob("update-*"))
     assert 9 <= stopped_at < max(line["update"] for line in lines(single))
     assert main(words(shards, run)) == 0  # by one process
     assert_same(run, single, 1e-12)
+
+
+@pytest.mark.parametrize("how", ["told twice", "orphaned"])
+def test_who_waits_for_a_rank_that_hangs_can_be_ended(shards, tmp_path, how):
+    run = tmp_path / "run"
+    slow = start_slowly(2, words(shards, run), run)
+    wait_for(lambda: updates_in(run) >= 3, slow)
+    first, hanging = (ranks_of(slow)[rank] for rank in (0, 1))
+    hanging.suspend()
+    try:
+        if how == "orphaned":
+            slow.kill()
+        else:
+            first.terminate()
+            with pytest.raises(psutil.TimeoutExpired):  # noted, and the update is waited for
+                first.wait(timeout=1)
+            first.terminate()
+        first.wait(timeout=30)
+    finally:
+        for process in (first, hanging):
+            if process.is_running():
+                process.kill()
+    _, errors = slow.communicate(timeout=60)
+    said = [line for line in errors.splitlines() if line.startswith("longsong: ")]
+    assert len(said) == 1, errors
+    assert ("stopped at once" if how == "told twice" else "torchrun) has gone, while one of them waited for") in said[0]
+
+
+class Work:
+    """A sum that torch adds up meanwhile: looked at so often before it is there."""
+
+    def __init__(self, looks: float) -> None:
+        self.looks, self.waits = looks, []
+
+    def is_completed(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+    def wait(self, timeout=None):
+        self.waits.append(timeout)
+        if self.looks >= 0:
+            raise RuntimeError("Operation timed out!")
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_sum_is_waited_for_to_its_end(monkeypatch, device):
+    work = Work(5)
+    monkeypatch.setattr(ranks_module.dist, "all_reduce", lambda numbers, async_op: work)
+    ranks = Ranks(0, 2, launcher=os.getppid())
+    ranks.sum(torch.zeros(2, device=device))
+    # Of another device it is only asked, and the wait at the end has the stream of that device wait too.
+    assert work.waits == [ranks_module._FIRST_WAIT, None][device != "cpu" :]
+    assert not ranks.unfinished
+
+
+@pytest.mark.parametrize(
+    ("launcher", "named"),
+    [
+        (None, "the gradient of the other processes of this run did not come within 50 ms"),
+        (-1, "process -1, torchrun. has gone, while one of them waited for the gradient"),
+    ],
+)
+def test_what_never_comes_is_named(monkeypatch, launcher, named):
+    monkeypatch.setattr(ranks_module.dist, "all_reduce", lambda numbers, async_op: Work(float("inf")))
+    monkeypatch.setattr(ranks_module, "_LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(ranks_module, "_SECONDS_BEFORE_DOUBT", 0.01)
+    ranks = Ranks(0, 2, launcher=launcher)
+    with pytest.raises(RanksError, match=named):
+        ranks.sum(torch.zeros(2), "the gradient")
+    assert ranks.unfinished
+    with pytest.raises(RanksError, match="an earlier sum was left unfinished"):
+        ranks.sum(torch.zeros(2))
+
+
+def test_only_what_torchrun_started_ends_with_its_parent(monkeypatch):
+    monkeypatch.setattr(ranks_module.dist, "init_process_group", lambda *a, **k: None)
+    monkeypatch.setattr(ranks_module.dist, "destroy_process_group", lambda: None)
+    environment = {
+        "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "29400",
+    }  # fmt: skip
+    with ranks_of_environment(environment) as ranks:
+        assert ranks.launcher is None
+    with ranks_of_environment(environment | {"TORCHELASTIC_RUN_ID": "none"}) as ranks:
+        assert ranks.launcher == os.getppid()
 
 
 def test_over_the_mini_batch_examples_cannot_be_shared(shards, tmp_path):
@@ -233,7 +329,7 @@ class Sums(Ranks):
         super().__init__(0, 2)
         self.other = other
 
-    def sum(self, numbers: torch.Tensor) -> None:
+    def sum(self, numbers: torch.Tensor, what: str = "") -> None:
         numbers += self.other.pop(0)
 
 
@@ -262,6 +358,20 @@ def test_a_rank_without_rows_gets_what_the_others_have(asked):
     assert form.costs(parameters, own, own, [1, 0]) == [3.0, 5.0]
 
 
+def test_waiting_for_the_others_is_a_section_of_the_profile(monkeypatch):
+    profile = UpdateProfile()
+    monkeypatch.setattr(Sums, "sum", lambda self, numbers, what: time.sleep(0.01) or numbers.add_(1))
+    form = RankedGradient(Form(), Sums([]), lambda: False, profile)
+    own = torch.full((1, 2, 2), 4.0)
+    form.cost_and_gradient(torch.zeros(3), own, own)
+    profile.count(1)
+    assert list(profile.seconds) == ["other ranks"]
+    assert profile.seconds["other ranks"] >= 0.01
+    network = Network(ModelConfig(cell="rnn", hidden=8, layers=1), 8)
+    table = format_profile(profile, network, ExecutionConfig(device="cpu"), Plan(8, 5, 4, 5, {}))
+    assert f"\n{'other ranks':<32}{profile.seconds['other ranks']:>10.5f}" in table
+
+
 def test_the_first_is_waited_for_while_it_gives_signs():
     other = [torch.ones(1), torch.ones(1), torch.zeros(1), torch.ones(1)]
     Sums(other).wait()
@@ -275,7 +385,7 @@ def test_signs_are_given_now_and_then_while_a_song_is_verified(shards, monkeypat
     clock, told = iter(range(0, 10_000, 25)), []
     monkeypatch.setattr("longsong.training.ranks.time", SimpleNamespace(monotonic=lambda: next(clock)))
     first = Sums([])
-    monkeypatch.setattr(first, "sum", lambda numbers: told.append(numbers.item()))
+    monkeypatch.setattr(first, "sum", lambda numbers, what: told.append(numbers.item()))
     song = streams.Song.open(shards)
     monkeypatch.setattr(song, "verify", lambda progress: [progress(samples) for samples in range(10)])
     with first.leading():
@@ -287,7 +397,7 @@ def test_signs_are_given_now_and_then_while_a_song_is_verified(shards, monkeypat
 
 def test_what_the_first_refuses_the_others_leave(monkeypatch):
     told, first = [], Sums([])
-    monkeypatch.setattr(first, "sum", lambda numbers: told.append(numbers.item()))
+    monkeypatch.setattr(first, "sum", lambda numbers, what: told.append(numbers.item()))
     with pytest.raises(ConfigError), first.leading():
         raise ConfigError("no")
     assert told == [2.0]
