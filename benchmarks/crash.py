@@ -38,6 +38,7 @@ from typing import Any
 from benchmarks.faults import FAULTS, Victim, small_disk, without_override
 from benchmarks.harness import arguments, machine, render_table, report
 from benchmarks.processes import BenchmarkError, child_environment
+from longsong.grid_file import GRID
 
 __all__ = ["Grid", "Round", "disturbed", "main", "possible_faults", "undisturbed"]
 
@@ -153,7 +154,7 @@ def undisturbed(grid: Grid, out: Path, log: Path) -> dict[str, Any]:
 
 def outcome(out: Path) -> dict[str, Any]:
     """Give the digests of parameters and sounds of all runs, their states, and the verdicts of the audit."""
-    runs = json.loads((out / "grid.json").read_text())["runs"]
+    runs = json.loads((out / GRID).read_text())["runs"]
     found: dict[str, Any] = {}
     for run in runs:
         if run["state"] != "done":
@@ -222,7 +223,7 @@ def disturbed(
     status = grid.completed(out, log)
     if status:
         told.lost.append(f"the last start ended with exit status {status}")
-    told.lost += _differences(due, outcome(out) if (out / "grid.json").exists() else {})
+    told.lost += _differences(due, outcome(out) if (out / GRID).exists() else {})
     told.lost += _damages(out)
     told.seconds = time.monotonic() - began
     return told

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import psutil
 
+from longsong.folder_lock import LOCK
+
 __all__ = ["FAULTS", "Victim", "small_disk", "without_override"]
 
 _MOST_SECONDS = 2.0  # that a disk is full or a folder closed
-_LOCK = ".longsong-lock"
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Victim:
         """Give the files in its folder."""
         found = []
         for folder, _, names in os.walk(self.folder):
-            found += [Path(folder, name) for name in sorted(names) if name != _LOCK and not name.endswith(".part")]
+            found += [Path(folder, name) for name in sorted(names) if name != LOCK and not name.endswith(".part")]
         return sorted(found)
 
     def pause(self) -> None:

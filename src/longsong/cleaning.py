@@ -7,7 +7,6 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from longsong.folder_lock import owner_of
 from longsong.integrity.aside import ASIDE, WHY
 from longsong.integrity.folder import find_runs, holds_runs
 from longsong.integrity.run_damage import inspect_run
+from longsong.space import bytes_of
 from longsong.training.checkpoint_files import checkpoint_folders
 from longsong.training.record import read_summary
 from longsong.training.run_lock import is_busy, only_here
@@ -122,7 +122,7 @@ def find_items(root: Path, *, keep_checkpoints: int = 1, events: bool = False) -
         for item in _items(root, keep_checkpoints, events)
         if not any(item.path.is_relative_to(place) for place in busy)
     )
-    return Cleaning(items, busy, _bytes_of(root) - sum(item.bytes for item in items))
+    return Cleaning(items, busy, bytes_of(root) - sum(item.bytes for item in items))
 
 
 def clean(found: Cleaning) -> Cleaning:
@@ -208,20 +208,7 @@ def _is_left_behind(path: Path) -> bool:
 
 
 def _item(path: Path, kind: str, run: Path | None) -> Item:
-    return Item(path, kind, _bytes_of(path), run)
-
-
-def _bytes_of(path: Path) -> int:
-    """Give what a file, or a folder with all in it, takes; links count as themselves."""
-    if not path.is_dir() or path.is_symlink():
-        return _size(path)
-    return sum(_size(Path(parent) / name) for parent, _, names in os.walk(path) for name in names)
-
-
-def _size(path: Path) -> int:
-    with suppress(OSError):  # gone meanwhile
-        return path.lstat().st_size
-    return 0
+    return Item(path, kind, bytes_of(path), run)
 
 
 def _remove(path: Path) -> None:

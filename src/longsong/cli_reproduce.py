@@ -28,7 +28,11 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
     add("--all", action="store_true", help="longer sequences too")
     add("--budget", type=duration, metavar="TIME", help="choose what covers most of the grid in this time (2h, 45m)")
-    add("--dry-run", action="store_true", help="say what would be run, in what order and time, and do nothing else")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="make the shards alone, and say what would be run, in what time and space",
+    )
     add("--side-by-side", type=count, metavar="N", help="runs at once (default: as many as make all end sooner)")
     add("--shards", type=local, default=Path("shards"), metavar="DIR", help="songs' shards (default: %(default)s)")
     add("--out", type=local, metavar="DIR", help="folder of the runs (default: runs, or runs/SONG)")

@@ -145,6 +145,11 @@ class Workload:
     dev: int
     parameters: int
 
+    @classmethod
+    def of(cls, song: SongSize, data: DataConfig, model: ModelConfig, epochs: int, train: int, dev: int) -> Workload:
+        """Give what a run computes on so many examples."""
+        return cls(song, data, model, epochs, train, dev, Network(model, data.frame).size)
+
     @property
     def name(self) -> str:
         """The shape, as ``1000x100``."""
@@ -196,11 +201,11 @@ class Workload:
             found[product.kind] += product.flops * (self.train * self.epochs + forward)
         return found
 
-    def disk_bytes(self, execution: ExecutionConfig) -> int:
+    def disk_bytes(self, execution: ExecutionConfig, keep_checkpoints: int = 1) -> int:
         """Give the bytes of the run's folder while it trains: checkpoints, metrics, and the sound at the end."""
         itemsize = DTYPES[execution.precision].itemsize
         sound = 2 * BYTES_PER_SAMPLE * round(GENERATED_SECONDS * self.song.sample_rate)  # a wav, and in TensorBoard
-        return bytes_on_disk(self.parameters, itemsize, self.updates) + sound
+        return bytes_on_disk(self.parameters, itemsize, self.updates, keep_checkpoints) + sound
 
 
 def workload(song: SongSize, data: DataConfig, model: ModelConfig, epochs: int) -> Workload:
@@ -216,7 +221,7 @@ def workload(song: SongSize, data: DataConfig, model: ModelConfig, epochs: int) 
     recording, split = cast("Recording", _Length(song.samples)), streams.train_samples(song.samples)
     train = len(streams.Windows(recording, data.frame, data.seq, stop=split, normalise="none"))
     dev = len(streams.Windows(recording, data.frame, data.seq, start=split, normalise="none"))
-    return Workload(song, data, model, epochs, train, dev, Network(model, data.frame).size)
+    return Workload.of(song, data, model, epochs, train, dev)
 
 
 def plan_memory(load: Workload, execution: ExecutionConfig, device: torch.device, memory: int) -> Plan:

@@ -21,6 +21,7 @@ from typing import Any
 from longsong.errors import RunError, SpaceError, UnreadableError, VersionError
 
 __all__ = [
+    "LARGEST_JSON",
     "is_part",
     "os_errors_named",
     "read_json",
@@ -39,7 +40,7 @@ __all__ = [
 
 _CHUNK = 1 << 20
 _SEAL = "rest_sha256"
-_LARGEST_JSON = 1 << 28
+LARGEST_JSON = 1 << 28
 """Bytes of a JSON file that are read at most: beyond that it is none that longsong wrote."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -187,7 +188,7 @@ def says_format(path: Path, format: str, version: int) -> bool:
     """Say whether a JSON file calls itself one of a kind, in a version that is known, be it as it was sealed or not."""
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(_LARGEST_JSON))
+            found = json.loads(file.read(LARGEST_JSON))
     except (OSError, ValueError, RecursionError):
         return False
     held = found.get("version") if isinstance(found, dict) and found.get("format") == format else None
@@ -221,9 +222,9 @@ def read_json(path: Path, format: str, version: int) -> dict[str, Any]:
     """
     path = Path(path)
     with reading_named(path), path.open("rb") as file:
-        content = file.read(_LARGEST_JSON + 1)
-    if len(content) > _LARGEST_JSON:
-        raise RunError(f"{path} has more than {_LARGEST_JSON} bytes, as none that longsong wrote; make it again")
+        content = file.read(LARGEST_JSON + 1)
+    if len(content) > LARGEST_JSON:
+        raise RunError(f"{path} has more than {LARGEST_JSON} bytes, as none that longsong wrote; make it again")
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:  # undecodable bytes are a ValueError too

@@ -20,9 +20,9 @@ from streams.file_locks import same_file, try_lock, unlock_and_close
 if TYPE_CHECKING:
     import psutil
 
-__all__ = ["FolderLock", "Owner", "owner_of", "sole_owner"]
+__all__ = ["LOCK", "FolderLock", "Owner", "owner_of", "sole_owner"]
 
-_NAME = ".longsong-lock"
+LOCK = ".longsong-lock"
 _BYTES, _MOST_BYTES = 4096, 1 << 20  # that are taken at the start, and are read
 _SECONDS_TO_STOP = 30.0
 _WORKER = "longsong.scheduling.worker"  # among the words by which each was started
@@ -103,7 +103,7 @@ def sole_owner(folder: Path) -> Iterator[FolderLock]:
     finally:
         # Under the lock, so that nobody takes a file that bears the name no more.
         with suppress(OSError):
-            (folder / _NAME).unlink()
+            (folder / LOCK).unlink()
         for place in made:
             with suppress(OSError):
                 place.rmdir()  # where nothing was written into it
@@ -113,7 +113,7 @@ def sole_owner(folder: Path) -> Iterator[FolderLock]:
 def owner_of(folder: Path) -> Owner | None:
     """Say who works on a folder now; None where nobody does, or who did is dead."""
     try:
-        file = os.open(folder / _NAME, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return None
     try:
@@ -128,7 +128,7 @@ def owner_of(folder: Path) -> Owner | None:
 
 
 def _locked(folder: Path) -> int:
-    path = folder / _NAME
+    path = folder / LOCK
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:

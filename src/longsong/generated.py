@@ -17,6 +17,7 @@ from longsong.generation import Level
 from longsong.heard import Heard
 from longsong.judging import Judge, judge_run
 from longsong.progress import Progress
+from longsong.sound_record import SOUND_FORMAT, SOUND_VERSION
 from longsong.space import require_space
 from longsong.spectrogram import spectrogram_png
 from longsong.training.outcomes import log_figures, log_sound
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Generated", "generate_each", "generate_into", "is_generated", "read_generated", "write_generated"]
 
-_FORMAT, _VERSION = "longsong.generated", 1
 _WAV, _EACH = "generated.wav", "generated"
 
 
@@ -233,7 +233,7 @@ def _tell(run: Run, wav: Path, generated: Generated) -> None:
 
 
 def _write_record(wav: Path, record: dict[str, Any]) -> None:
-    write_json(wav.with_suffix(".json"), {"format": _FORMAT, "version": _VERSION, **record}, sealed=True)
+    write_json(wav.with_suffix(".json"), {"format": SOUND_FORMAT, "version": SOUND_VERSION, **record}, sealed=True)
 
 
 def _name(run: Run, how: Generating, seed: Seed) -> str:
@@ -259,7 +259,7 @@ def _refuse_others(wav: Path, run: Path) -> None:
     record = wav.with_suffix(".json")
     try:
         if record.exists():
-            if not says_format(record, _FORMAT, _VERSION):  # one of ours that was altered since is made anew
+            if not says_format(record, SOUND_FORMAT, SOUND_VERSION):  # one of ours that was altered since is made anew
                 raise RunError(f"{record} is none that was generated")
         elif not wav.exists() or wav.resolve().parent == run.resolve():  # of a run's folder all is ours
             return
@@ -274,7 +274,7 @@ def _refuse_others(wav: Path, run: Path) -> None:
 
 def read_generated(wav: Path, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the record of a generation that says what is wanted and whose wav is whole; None if there is none."""
-    return read_matching(wav.with_suffix(".json"), _FORMAT, _VERSION, wanted, wav)
+    return read_matching(wav.with_suffix(".json"), SOUND_FORMAT, SOUND_VERSION, wanted, wav)
 
 
 def is_generated(folder: Path, epoch: int) -> bool:

@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import streams
+from longsong.cost_model import SongSize, Workload
 from longsong.errors import ConfigError, LongsongError, RunError
 from longsong.estimate import Estimate
 from longsong.generating import GENERATED_SECONDS
 from longsong.grid import Choice, PlannedRun, State, plan_grid
 from longsong.grid_done import is_done, outcome_of
 from longsong.grid_file import GRID, read_grid
-from longsong.model import Network
 from longsong.progress import print_line
 from longsong.scheduling.calibration import Calibration
 from longsong.scheduling.order import Job, choose_within, makespan
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing, choose_sharing
-from longsong.space import fits, require_space
-from longsong.training.device import DTYPES
-from longsong.training.plan import bytes_on_disk
+from longsong.space import bytes_of, fits, require_space
+from longsong.training.checkpoint_files import remove_older
 from longsong.training.record import read_record
 from longsong.units import human_bytes, human_time
 
@@ -90,7 +89,7 @@ class GridPlan:
             f"{song_folder}: {human_time(len(self._opened) / self._opened.sample_rate)} of song at "
             f"{self._opened.sample_rate:,} Hz"
         )
-        self._calibration = Calibration(pool, chosen.execution, say)
+        self._pool, self._calibration = pool, Calibration(pool, chosen.execution, say)
         self._done: dict[str, bool] = {}
         self._precisions: dict[str, str] = {}  # of runs that have begun
         self._outcomes: dict[str, dict[str, Any] | None] = {}
@@ -121,6 +120,8 @@ class GridPlan:
                 f"give --side-by-side {machine.cores} or less"
             )
         self.sharing = self._choose_sharing(machine, side_by_side)
+        # Those that measured other ways of sharing would keep their memory to the end.
+        self._pool.keep_only({self.sharing.threads(slots) for slots in self.sharing.sizes()})
         known = self._known()
         self.runs = self._plan(lambda run: known.get(run.name) or self._estimated(run, self.sharing))
 
@@ -208,15 +209,22 @@ class GridPlan:
 
     def leave_out(self, budget: float) -> None:
         """Leave out what a budget, in seconds, is not enough for."""
+        chosen = self._within(budget)
+        for index, run in enumerate(self.runs):
+            if run.state == "left" and run not in chosen:
+                self.runs[index] = replace(run, state="left out", reason=_not_within(budget))
+
+    def _within(self, budget: float | None) -> list[PlannedRun]:
+        """Give the runs that are left and that a budget, in seconds, is enough for; all of them without one."""
+        if budget is None:
+            return self.left
         jobs = [self._job(run) for run in self.left]
         shown = {run.name: covers(run) for run in self.left}
         chosen = {job.name for job in choose_within(jobs, shown, budget, self.sharing.slots, self.covered())}
-        for index, run in enumerate(self.runs):
-            if run.state == "left" and run.name not in chosen:
-                self.runs[index] = replace(run, state="left out", reason=_not_within(budget))
+        return [run for run in self.left if run.name in chosen]
 
-    def outlook(self) -> list[str]:
-        """Say what is to be done, on what, and how long that will take."""
+    def outlook(self, budget: float | None = None) -> list[str]:
+        """Say what is to be done, on what, and how long that will take; its space, of what a budget is enough for."""
         s, left = self.sharing, self.left
         done = sum(run.state == "done" for run in self.runs)
         about = f"; about {human_time(self.seconds())} for what is left" if left else ""
@@ -232,7 +240,7 @@ class GridPlan:
             threads = f"{s.threads(1)} of {s.cores} cores" if s.slots > 1 else f"{s.cores} cores"
             lines.append(
                 f"{s.slots} side by side, each with {threads} and {human_bytes(s.memory_of(1))} of memory; "
-                f"{human_bytes(self.bytes_needed())} on the disk"
+                f"{human_bytes(self.bytes_needed(budget))} on the disk"
             )
         return lines
 
@@ -244,25 +252,37 @@ class GridPlan:
     def _job(run: PlannedRun) -> Job:
         return Job(run.name, run.estimated_seconds or 0.0, run.slots)
 
-    def bytes_needed(self) -> int:
-        """Give the bytes that what is left takes on the disk."""
-        return sum(self._bytes_needed(run) for run in self.left)
+    def bytes_needed(self, budget: float | None = None) -> int:
+        """Give the bytes that what is left takes on the disk, beside what it has there already.
+
+        Parameters
+        ----------
+        budget : float or None
+            Seconds that there are for it: what they are not enough for takes nothing.
+        """
+        return sum(self._bytes_needed(run) for run in self._within(budget))
 
     def _bytes_needed(self, run: PlannedRun) -> int:
-        parameters = Network(run.model, run.data.frame).size
-        sound = 4 * round(GENERATED_SECONDS * int(self.song["sample_rate"]))  # as a wav, and in TensorBoard
-        itemsize = DTYPES[self.chosen.execution.precision].itemsize
-        updates = run.configuration.epochs * run.updates_per_epoch
-        return bytes_on_disk(parameters, itemsize, updates, self.keep_checkpoints) + sound
+        song = SongSize(self.song["samples"], self.song["sample_rate"])
+        examples = (run.train_examples, run.dev_examples)
+        load = Workload.of(song, run.data, run.model, run.configuration.epochs, *examples)
+        there = bytes_of(self.out / run.name)
+        return max(0, load.disk_bytes(self.chosen.execution, self.keep_checkpoints) - there)
 
     def has_room(self) -> bool:
         """Say whether the disk has room for one of the runs that are not done."""
         needed = [self._bytes_needed(run) for run in self.runs if run.state in ("left", "running")]
         return not needed or fits(self.out, min(needed))
 
-    def require_space(self) -> None:
-        """Raise SpaceError where the disk is too small for what is left."""
-        require_space(self.out, self.bytes_needed())
+    def require_space(self, budget: float | None = None) -> None:
+        """Raise SpaceError where the disk is too small for what is left, and a budget in seconds is enough for."""
+        require_space(self.out, self.bytes_needed(budget))
+
+    def remove_older_checkpoints(self) -> None:
+        """Remove those that a run that is done has left, because they could not be removed when it ended."""
+        for run in self.runs:
+            if run.state == "done":
+                remove_older(self.out / run.name / "checkpoints", 1)
 
     def settle(self, states: Mapping[str, tuple[State, str]], budget: float | None = None) -> None:
         """Take over what became of the runs.

@@ -18,9 +18,9 @@ def read_status(out: Path) -> dict[str, Any]:
     -------
     dict
         With ``state``: ``running``, ``stopped``, ``complete``, or ``lost`` where the process that ran it is dead; what
-        was running is left then. ``said`` has that in words, and ``owner`` the process, or None. While a process works
-        on the folder and there is no ``grid.json`` yet, because it measures the machine first, there are only these,
-        ``seconds_left`` (None) and ``runs`` (empty).
+        was running is left then. A run that was done and has no folder any more is left, too. ``said`` has that in
+        words, and ``owner`` the process, or None. While a process works on the folder and there is no ``grid.json``
+        yet, because it measures the machine first, there are only these, ``seconds_left`` (None) and ``runs`` (empty).
 
     Raises
     ------
@@ -31,6 +31,7 @@ def read_status(out: Path) -> dict[str, Any]:
         said = f"{first} works on it: it measures how fast runs are here, and has begun none yet"
         return {"state": "running", "said": said, "owner": _shown(first), "seconds_left": None, "runs": []}
     found, owner = read_grid(out), owner_of(out)
+    found["runs"] = [_as_it_stands(out, run) for run in found["runs"]]
     state, updated = found.get("state"), found.get("updated") or "a time that is not known"
     again = "the command that began it goes on"
     if owner is not None:
@@ -45,6 +46,12 @@ def read_status(out: Path) -> dict[str, Any]:
     else:
         state, said = "complete", f"nothing runs; as of {updated}"
     return found | {"state": state, "said": said, "owner": None if owner is None else _shown(owner)}
+
+
+def _as_it_stands(out: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """Give a run as it was written down, unless what was done of it is gone."""
+    gone = run["state"] == "done" and not (out / run["name"]).exists()
+    return run | {"state": "left", "reason": "its folder is gone", "outcome": None} if gone else run
 
 
 def _shown(owner: Owner) -> dict[str, Any]:

@@ -7,16 +7,21 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from longsong.progress import print_line, shown_or_not
 from longsong.units import human_count, human_time
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleDimensions
 
 __all__ = ["Table", "format_run", "format_table", "headline"]
 
 _SECONDS_BETWEEN_LINES = 30.0
 _SECONDS_BETWEEN_DRAWINGS = 0.5
 _WIDTH = 24  # of most names
+_COLUMNS = {"state": 0, "run": 0, "progress": 0, "time": 76, "cost": 120}
+"""The width of a terminal from which on each is shown: in a narrower one nothing could be read of them all."""
 _ORDER = ("failed", "running", "left", "done", "left out", "not chosen", "does not fit")
 _STYLES = {"failed": "bold red", "running": "bold cyan", "done": "green", "left": "", "left out": "yellow"}
 
@@ -29,6 +34,8 @@ def headline(grid: Mapping[str, Any]) -> str:
     grid : mapping
         As ``grid.json`` has it.
     """
+    if not grid["runs"]:
+        return "no run has begun"
     counts = Counter(run["state"] for run in grid["runs"])
     parts = [f"{counts['done']} of {sum(counts[state] for state in _ORDER[:4])} runs done"]
     parts += [f"{counts[state]} {state}" for state in ("running", "failed", "left", *_ORDER[4:]) if counts[state]]
@@ -133,7 +140,7 @@ class Table:
             if now - self._shown >= _SECONDS_BETWEEN_DRAWINGS:
                 self._shown = now
                 with shown_or_not():
-                    self._live.update(_drawn(grid, self._title, self._live.console.height), refresh=True)
+                    self._live.update(_drawn(grid, self._title, self._live.console.size), refresh=True)
         elif not self._quiet and now - self._shown >= _SECONDS_BETWEEN_LINES:
             self._shown = now
             running = [f"{run['name']} {_progress(run)}" for run in grid["runs"] if run["state"] == "running"]
@@ -150,25 +157,39 @@ def _live() -> Any:
     return Live(console=Console(), auto_refresh=False, transient=True)
 
 
-def _drawn(grid: Mapping[str, Any], title: str, height: int) -> Any:
-    """Draw the table into so many lines: what fails and runs first, then what is next, then what is done."""
+def _drawn(grid: Mapping[str, Any], title: str, size: ConsoleDimensions) -> Any:
+    """Draw the table into a terminal: what fails and runs first, then what is next, then what is done."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table as Drawing
     from rich.text import Text
 
-    drawing = Drawing(title=Text(title), caption=Text(headline(grid)), expand=True)
-    for name in ("state", "run", "progress", "cost", "time"):
-        drawing.add_column(name, justify="right" if name == "time" else "left", no_wrap=True, overflow="ellipsis")
-    shown, hidden = _that_fit(grid["runs"], max(3, height - 8))
+    caption = headline(grid)
+    drawing = Drawing(title=Text(title), caption=Text(caption), expand=True, box=SIMPLE_HEAD, pad_edge=False)
+    columns = [name for name, width in _COLUMNS.items() if size.width >= width]
+    for name in columns:
+        justify: Literal["left", "right"] = "right" if name == "time" else "left"
+        # These two take what the others leave.
+        ratio = 1 if name in ("progress", "cost") else None
+        drawing.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", ratio=ratio)
+    # Words break at borders, so that a long line takes one more than its letters do.
+    wrapped = [len(text) // size.width + (len(text) > size.width) for text in (title, caption)]
+    shown, hidden = _that_fit(grid["runs"], max(3, size.height - 8 - sum(wrapped)))
     for run in shown:
         running = run["state"] == "running"
         progress = _progress(run) if running else run["reason"]
         spent = (run.get("progress") or {}).get("seconds")
         took = "" if spent is None else human_time(spent)
         when = _left(run) if running else took if run["state"] == "done" else _expected(run)
-        state = Text(run["state"], style=_STYLES.get(run["state"], "dim"))
-        drawing.add_row(state, Text(run["name"]), Text(progress), Text(_cost(run)), Text(when))
+        cells = {
+            "state": Text(run["state"], style=_STYLES.get(run["state"], "dim")),
+            "run": Text(run["name"]),
+            "progress": Text(progress),
+            "time": Text(when),
+            "cost": Text(_cost(run)),
+        }
+        drawing.add_row(*(cells[name] for name in columns))
     if hidden:
-        drawing.add_row("", Text(f"and {hidden} more", style="dim"), "", "", "")
+        drawing.add_row("", Text(f"and {hidden} more", style="dim"))
     return drawing
 
 

@@ -161,6 +161,13 @@ def plan(
     ----------
     song_folder, chosen, out, on, say
         As for `reproduce`.
+
+    Raises
+    ------
+    SpaceError
+        The disk is too small for it; all is said before.
+    RunError
+        As of `reproduce`.
     """
     there = _machine(song_folder, out, chosen.execution, on, say, dry_run=True)
     with there as (machine, workers), Pool(workers) as pool:
@@ -171,6 +178,7 @@ def plan(
     say(format_table(planned.to_json("planned")))
     for line in planned.outlook():
         say(line)
+    planned.require_space()
 
 
 def reproduce(
@@ -226,10 +234,13 @@ def reproduce(
         for aside in set_files_aside(out):
             say(f"damaged: {aside}")
         planned = GridPlan(song_folder, chosen, out, pool, keep_checkpoints=keep_checkpoints, say=say)
-        planned.require_space()
+        planned.remove_older_checkpoints()
+        if on.budget is None:  # what is run within one is known only when all is estimated
+            planned.require_space()
         planned.estimate(machine, on.side_by_side)
+        planned.require_space(on.budget)
         compared = any(run.group == "comparison" for run in planned.left)
-        for line in planned.outlook():
+        for line in planned.outlook(on.budget):
             say(line)
         GridRuns(planned, pool, command=command, say=say).run(budget=on.budget, quiet=quiet)
         say(format_table(planned.to_json("complete")))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from longsong.errors import SpaceError
 from longsong.units import human_bytes
 
-__all__ = ["fits", "free_bytes", "require_space"]
+__all__ = ["bytes_of", "fits", "free_bytes", "require_space"]
 
 _SPARE = 16 << 20  # left to others, in bytes
 
@@ -17,6 +19,19 @@ def free_bytes(path: Path) -> int:
     """Give the bytes that may still be written where `path` is or would be."""
     there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     return shutil.disk_usage(there).free
+
+
+def bytes_of(path: Path) -> int:
+    """Give what a file, or a folder with all in it, takes; links count as themselves, and what is not there as 0."""
+    if path.is_dir() and not path.is_symlink():
+        return sum(_size(Path(parent) / name) for parent, _, names in os.walk(path) for name in names)
+    return _size(path)
+
+
+def _size(path: Path) -> int:
+    with suppress(OSError):  # gone meanwhile
+        return path.lstat().st_size
+    return 0
 
 
 def fits(path: Path, needed: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -105,6 +106,39 @@ def test_a_terminal_shows_what_runs_and_fails_whatever_its_height(monkeypatch, l
     assert "more-0" in text or lines == 12
 
 
+@pytest.mark.parametrize("columns", [40, 59, 75, 76, 119, 120, 150])
+def test_a_terminal_of_any_width_shows_all_columns_that_it_has_and_the_time_left(monkeypatch, columns):
+    monkeypatch.setenv("LINES", "16")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(grid_table, "_SECONDS_BETWEEN_DRAWINGS", 0.0)
+    many = GRID | {"runs": [*GRID["runs"], *(run(f"more-{n}", "left") for n in range(50))]}
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stdout", screen)
+    with Table("a song") as table:
+        table.show(many)
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue()).splitlines()
+    drawn = [line for line in lines if line.strip()]
+    assert max(map(len, drawn)) <= columns
+    assert len(drawn) <= 16
+    assert "2 min 5 s left" in " ".join(" ".join(drawn).split())
+    assert any("running" in line and "100x50-gru-199-s1" in line for line in drawn)
+    assert any("training 25 %" in line for line in drawn) == (columns > 40)
+    assert any("about 1 min 30 s here" in line for line in drawn) == (columns >= 76)
+    assert any("0.01235" in line for line in drawn) == (columns >= 120)
+
+
+def test_a_run_whose_folder_is_gone_is_not_done_any_more(tmp_path, capsys):
+    (tmp_path / "there").mkdir()
+    write_grid(tmp_path, grid(run("there", "done", outcome=OUTCOME), run("gone", "done", outcome=OUTCOME)))
+    found = {one["name"]: one for one in read_status(tmp_path)["runs"]}
+    assert [found["there"]["state"], found["gone"]["state"]] == ["done", "left"]
+    assert main(["status", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "1 of 2 runs done, 1 left" in said
+    assert "its folder is gone; about" in said
+
+
 def test_who_runs_a_grid_and_whether_it_is_alive(tmp_path, capsys):
     with pytest.raises(RunError, match=r"no grid\.json.*name one that is"):
         read_status(tmp_path)
@@ -128,6 +162,7 @@ def test_while_the_first_start_measures_it_is_said_who_works_and_that_nothing_ha
     with sole_owner(tmp_path):
         assert main(["status", str(tmp_path)]) == 0
         assert f"process {os.getpid()} on " in (said := capsys.readouterr().out)
+        assert "no run has begun\n" in said
         assert "has begun none yet" in said
         assert main(["status", str(tmp_path), "--json"]) == 0
         found = json.loads(capsys.readouterr().out)

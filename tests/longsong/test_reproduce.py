@@ -14,12 +14,14 @@ import pytest
 
 from longsong import space
 from longsong.cli import main
+from longsong.estimate import Estimate
 from longsong.files import sha256_of
 from longsong.folder_lock import sole_owner
+from longsong.scheduling.calibration import Calibration
 from longsong.scheduling.workers import LocalWorkers
 
-SMOKE = ["reproduce", "--profile", "smoke", "--device", "cpu"]
-TAKEN = ("1000x50-lstm-199-s1", "1000x50-lstm-199-s2")
+SMOKE = ["reproduce", "--profile", "smoke", "--widths", "16", "--device", "cpu"]
+TAKEN = ("1000x50-lstm-16-s1", "1000x50-lstm-16-s2")
 
 
 @dataclass
@@ -144,6 +146,7 @@ def test_a_run_that_fails_is_reported_and_stops_no_other(done):
 def test_what_is_planned_is_shown_and_nothing_done(done, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shards").symlink_to(done.folder / "shards")
+    monkeypatch.setattr(Calibration, "estimate", lambda *_: Estimate(2.0, 0.5))
     assert main([*SMOKE, "--dry-run", "--side-by-side", "1", "--budget", "1s"]) == 0
     said = capsys.readouterr().out
     assert said.count("not within the budget of 1.0 s; about") == 7
@@ -204,10 +207,11 @@ def test_a_run_of_another_song_or_length_in_its_place_is_not_taken_for_done(done
     (tmp_path / "shards").symlink_to(done.folder / "shards")
     shards = done.folder / "shards/demo-song-40s"
     runs = tmp_path / "runs"
-    own = ["--frame", "1000", "--seq", "50", "--device", "cpu", "--epochs", "1"]
-    assert main(["train", str(shards), *own, "--out", str(runs / "1000x50-gru-199-s1")]) == 0
-    assert main(["generate", str(runs / "1000x50-gru-199-s1")]) == 0
+    own = ["--frame", "1000", "--seq", "50", "--hidden", "16", "--device", "cpu", "--epochs", "1"]
+    assert main(["train", str(shards), *own, "--out", str(runs / "1000x50-gru-16-s1")]) == 0
+    assert main(["generate", str(runs / "1000x50-gru-16-s1")]) == 0
     capsys.readouterr()
+    monkeypatch.setattr(Calibration, "estimate", lambda *_: Estimate(1.0, 0.5))
     words = [*SMOKE, "--only", "1000x50", "--out", str(runs), "--side-by-side", "1", "--dry-run"]
     assert main(words) == 0
     assert "6 runs left, 0 done" in capsys.readouterr().out

@@ -8,14 +8,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from longsong.errors import LongsongError, RunError, UnreadableError
-from longsong.files import read_json, reading_named, sha256_of
+from longsong.files import LARGEST_JSON, read_json, reading_named, sha256_of
 from longsong.grid_file import GRID, read_grid
 from longsong.integrity.container_damage import archive_damage, events_damage, picture_damage
 from longsong.integrity.damage import Damage, compare
 
 __all__ = ["file_damage"]
-
-_LARGEST_JSON = 1 << 28
 
 
 def file_damage(path: Path) -> Damage | None:
@@ -82,7 +80,7 @@ def _curves(path: Path) -> None:
 def _other_json(path: Path) -> Damage | None:
     """Look whether a JSON file is as it was sealed, and its wav as it says, if it calls itself one of ours."""
     with reading_named(path):
-        content = path.read_bytes() if path.stat().st_size <= _LARGEST_JSON else b"null"
+        content = path.read_bytes() if path.stat().st_size <= LARGEST_JSON else b"null"
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from longsong.errors import RunError, UnreadableError
-from longsong.fields import GENERATED, require
-from longsong.files import read_json
 from longsong.integrity.damage import Damage, compare
+from longsong.sound_record import read_sound_record
 
 __all__ = ["sound_damages"]
 
-_FORMAT, _VERSION = "longsong.generated", 1
 _HEAD_OF_WAV = 44  # bytes, at least
 
 
@@ -24,8 +22,7 @@ def sound_damages(run: Path) -> Iterator[Damage]:
     for record in sorted([*run.glob("generated*.json"), *run.glob("generated/generated*.json")]):
         wav = record.with_suffix(".wav")
         try:
-            found = read_json(record, _FORMAT, _VERSION)
-            require(found, GENERATED, str(record))
+            found = read_sound_record(record)
         except UnreadableError:
             raise
         except RunError as error:

@@ -16,7 +16,8 @@ class Profile:
     Attributes
     ----------
     seconds : mapping of str to float
-        By section: ``data``, ``input products``, ``recurrence``, ``output and cost``, ``optimiser``, ``checkpoint``.
+        By section: ``data``, ``input products``, ``recurrence``, ``output and cost``, ``optimiser``, ``checkpoint``,
+        and ``other ranks`` where there are some.
     """
 
     def __init__(self) -> None:

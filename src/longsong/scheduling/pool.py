@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from types import TracebackType
 from typing import Self
 
@@ -37,13 +38,16 @@ class Pool:
         """Keep a worker that is at nothing."""
         self._idle.setdefault(threads, []).append(worker)
 
+    def keep_only(self, threads: Set[int]) -> None:
+        """Let those idle workers go that have another number of threads than these."""
+        for others in set(self._idle) - threads:
+            for worker in self._idle.pop(others):
+                worker.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for idle in self._idle.values():
-            for worker in idle:
-                worker.close()
-        self._idle.clear()
+        self.keep_only(frozenset())
