@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import reprlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from longsong.errors import RunError
 from longsong.fields import DEV, UPDATE, require
 from longsong.files import reading_named
 
-__all__ = ["LONGEST_LINE", "Metrics", "metric_lines"]
+__all__ = ["LONGEST_LINE", "metric_lines"]
 
 LONGEST_LINE = 1 << 16
 """Bytes; those of an update take about 500."""
@@ -45,19 +44,3 @@ def metric_lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield line
     except (ValueError, RecursionError) as error:
         raise RunError(f"{path} is cut short or altered ({error}); train again") from error
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The lines of ``metrics.jsonl``: those of updates, and those of dev evaluations, in order."""
-
-    updates: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
-
-    @classmethod
-    def read(cls, path: Path) -> Metrics:
-        """Read and check all lines; raises as `metric_lines`."""
-        found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in _FIELDS}
-        for line in metric_lines(path):
-            found[line["kind"]].append(line)
-        return cls(found["update"], found["dev"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from audit_lies import BASE, Scene, lie, made_otherwise
@@ -12,6 +13,7 @@ from run_folders import Spec, comparison, edit, edit_metrics, read, rehash, writ
 from safetensors.numpy import load_file, save_file
 
 from longsong.audit.run import Run
+from longsong.audit.side_by_side import SideBySide, write_cells
 from longsong.audit.song import see_song
 from longsong.audit.trivial_costs import trivial_costs
 
@@ -244,13 +246,50 @@ def best_cost_that_is_not_in_the_metrics(scene: Scene) -> None:
     edit(scene.runs / "40x50-lstm-199-s2" / "summary.json", best__dev_cost=0.01)
 
 
-@lie("P11", says="evaluations (first: epoch 0) have no dev cost, with")
+@lie(
+    "P11",
+    {"P11": "differs", "P21": "no evidence yet"},
+    says="evaluations (first: epoch 0) have no dev cost, with",
+)
 def no_dev_cost_though_there_are_dev_examples(scene: Scene) -> None:
-    """So that a run that has learnt nothing would be none to hold against P21."""
-    edit_metrics(scene.run, lambda line: line | {"dev_cost": None} if line["kind"] == "dev" else line)
+    without_dev_cost(scene.run)
+
+
+@lie(
+    "P21",
+    {"P11": "differs", "P21": "no evidence yet"},
+    says="nothing can be said (40x50-gru-199-s1 has no dev cost after epoch 30, though it has dev examples)",
+)
+def a_run_that_has_learnt_nothing_and_is_silent_about_it(scene: Scene) -> None:
+    without_dev_cost(scene.rewrite(replace(BASE, aim=0.999)))
+
+
+@lie(
+    "P08",
+    dict.fromkeys(("P08", "P09", "P11"), "differs") | {"P21": "no evidence yet"},
+    base="compared",
+    says="40x50-lstm-199-s2: its summary has a best dev cost of None",
+)
+def a_seed_left_out_by_its_silence(scene: Scene) -> None:
+    without_dev_cost(scene.runs / "40x50-lstm-199-s2")
+
+
+def without_dev_cost(run: Path) -> None:
+    """Take all dev costs out of a run."""
+    edit_metrics(run, lambda line: line | {"dev_cost": None} if line["kind"] == "dev" else line)
     none = dict.fromkeys(("best__dev_cost", "first_dev_cost", "last_dev_cost"))
-    summary = read(scene.run / "summary.json")
-    edit(scene.run / "summary.json", **none, best__epoch=30, best__sha256=summary["parameters_sha256"])
+    summary = read(run / "summary.json")
+    edit(run / "summary.json", **none, best__epoch=30, best__sha256=summary["parameters_sha256"])
+
+
+@lie("P08", base="compared", says="2 rounds of 40x50, where 15 or more are measured")
+def seconds_of_two_rounds(scene: Scene) -> None:
+    one = SideBySide(
+        frame=40, seq=50, hidden=199, layers=2, recurrence="time", precision="float32",
+        examples=min(128, read(scene.runs / "40x50-gru-199-s1" / "config.json")["data"]["train_examples"]),
+        device_name="2 cores", threads=2, seconds={"gru": (1.0, 1.0), "lstm": (2.0, 2.0), "rnn": (0.5, 0.5)},
+    )  # fmt: skip
+    write_cells(scene.runs / "cells.json", [one])
 
 
 @lie("P11", says="the evaluation of epoch 3 is of 1 dev examples, and there are")

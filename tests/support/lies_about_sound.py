@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import wave
 from typing import Any
 
 import numpy as np
 from audit_lies import LENGTH, Scene, lie
 from run_folders import RATE, SAMPLES, edit, first_frames, predictions, read, to_int16, write_sound
+
+from streams import ShardWriter
 
 FRAME, SEQ = 40, 50
 
@@ -129,6 +132,14 @@ def first_frames_and_not_the_last(scene: Scene) -> None:
     of_pieces(scene, [y[0] for y in predictions(scene.run, seed_of(scene))])
 
 
+@lie("P14", says="its first frame is not the last one of what its network predicts")
+def silence_but_for_one_level(scene: Scene) -> None:
+    """To within rounding that is any prediction stretched to next to nothing."""
+    silence = np.zeros(SAMPLES, np.int16)
+    silence[int(wav_of(scene)[:FRAME].argmax())] = 1
+    write_sound(scene.run, silence)
+
+
 @lie("P14", {"P14": "differs", "D03": "reproduced"}, says="all 50 frames")
 def whole_sequences_in_the_file(scene: Scene) -> None:
     of_pieces(scene, [y.reshape(-1) for y in predictions(scene.run, seed_of(scene))])
@@ -181,6 +192,16 @@ def wav_cut_short(scene: Scene) -> None:
 @lie("P18", says="its sound has 22,050 samples a second, its song 16,000")
 def another_rate(scene: Scene) -> None:
     write_sound(scene.run, np.resize(wav_of(scene), 30 * 22_050), rate=22_050)
+
+
+@lie("P18", says="its song has 22,050 samples a second, its config.json 16,000")
+def another_rate_of_the_song(scene: Scene) -> None:
+    """Of the same samples, so that the song's digest is the same."""
+    shards = scene.own_shards()
+    samples = scene.samples(0, 20 * RATE)
+    shutil.rmtree(shards)
+    with ShardWriter(shards, sample_rate=22_050, source=[{"name": "tones"}], made_by={}, block_samples=2**16) as writer:
+        writer.write(samples)
 
 
 def behind_what_is_followed(scene: Scene, tail: np.ndarray, **record: Any) -> None:

@@ -61,6 +61,12 @@ def a_dev_cost_of_neither_axis(scene: Scene) -> None:
     edit(scene.run / "summary.json", best__dev_cost=cost, last_dev_cost=cost)
 
 
+@lie("D01", dict.fromkeys(("P14", "P20"), "differs"), says="batch by its configuration, but its first update is")
+def the_axis_of_2016_by_its_name_alone(scene: Scene) -> None:
+    """Without a dev example, so that there is no dev cost to tell."""
+    edit(write_run(scene.runs, scene.song, Spec(1000, 50)) / "config.json", model__recurrence="batch")
+
+
 @lie("D02", {"P14": "differs", "D02": "reproduced"}, says="as untrained linear maps do")
 def sound_of_untrained_linear_maps(scene: Scene) -> None:
     of_pieces(scene, list(untrained(scene, 3)))
@@ -157,6 +163,12 @@ def learning_rates_of_a_start_that_never_was(scene: Scene) -> None:
     path.unlink()
     save_file(held, path)
     rehash(scene.run)
+
+
+@lie("D10", {"P20": "differs"}, says="60 of its updates have no gradient norm")
+def a_start_that_no_gradient_norm_shows(scene: Scene) -> None:
+    run = scene.rewrite(replace(BASE, restarted_after=19))
+    edit_metrics(run, lambda line: {key: value for key, value in line.items() if key != "gradient_norm"})
 
 
 def optimiser_of(scene: Scene) -> Path:

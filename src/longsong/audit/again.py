@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from longsong.audit.bounds import load_evidence
 from longsong.audit.evidence import Evidence
 from longsong.audit.one_thread import one_thread
@@ -89,10 +91,10 @@ def _order(evidence: Evidence, run: Run) -> Lines:
     )
     lines = run.metrics.updates
     same = sum(
-        line["indices_sha256"] == hashlib.sha256(due.astype("<i8").tobytes()).hexdigest()
-        for line, due in zip(lines, order, strict=False)
+        digest.tobytes() == hashlib.sha256(due.astype("<i8").tobytes()).digest()
+        for digest, due in zip(run.metrics.indices, order, strict=False)
     )
-    sizes = sorted({line["examples"] for line in lines})
+    sizes = np.unique(lines.column("examples")).tolist()
     yield f"{len(lines)} updates of {' and '.join(map(str, sizes))} examples; {len(order)} are due"
     yield f"{same} of {len(order)} have the indices of Fuel's shuffled scheme, seed {run.of('training.seed')}"
 

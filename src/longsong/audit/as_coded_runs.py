@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Mapping
 from itertools import chain
 from math import isclose
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from longsong.audit.as_coded import AsCoded, GeneratedWay, SoundFigures, TrainedRun, TrainedWay
 from longsong.audit.described_costs import DescribedCosts
 from longsong.audit.run import Run
 from longsong.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from longsong.errors import LongsongError
-from longsong.fields import GENERATED, require
-from longsong.files import read_json, sha256_of
+from longsong.files import sha256_of
+from longsong.sound_record import read_sound_record
 from longsong.switches import DESCRIBED, FORGET_BIAS, IN_FORCE, TOGETHER, deviations_of
 
 __all__ = ["RUN_FILES", "faults_of"]
@@ -79,7 +80,7 @@ def _of_run(found: AsCoded, way: TrainedWay, one: TrainedRun, run: Run, describe
             yield altered
     yield from _of_config(found, way, one, run)
     summary, updates, cost_of_mean = run.summary, run.metrics.updates, described.summary["cost_of_mean"]
-    costs = [line["dev_cost"] for line in run.metrics.evaluations if line["epoch"] and line["dev_cost"] is not None]
+    costs = [cost for cost, epoch in run.metrics.evaluations.rows("dev_cost", "epoch") if epoch and cost == cost]
     if not costs or not updates or summary["cost_of_mean"] <= 0 or cost_of_mean <= 0:
         yield f"{len(updates)} updates, {len(costs)} dev costs, and {summary['cost_of_mean']} of predicting the mean"
         return
@@ -90,7 +91,7 @@ def _of_run(found: AsCoded, way: TrainedWay, one: TrainedRun, run: Run, describe
         "best_epoch": summary["best"]["epoch"],
         "updates": len(updates),
         "starts": summary["starts"],
-        "seconds_per_update": statistics.median(line["seconds"] for line in updates),
+        "seconds_per_update": float(np.median(updates.column("seconds"))),
         "parameters_sha256": run.sha256(run.last_parameters),
         "best_sha256": run.sha256(run.best_parameters),
     }
@@ -148,8 +149,7 @@ def _of_sound(
 ) -> Iterator[str]:
     """Hold the figures of a sound against the record beside its wav."""
     path = folder / _inside(wav)
-    record = read_json(path.with_suffix(".json"), "longsong.generated", 1)
-    require(record, GENERATED, str(path.with_suffix(".json")))
+    record = read_sound_record(path.with_suffix(".json"))
     try:
         figures = SoundFigures.of(record["sound"])
     except (KeyError, TypeError, AttributeError) as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
 from dataclasses import dataclass
 from math import isclose
 from typing import Any
+
+import numpy as np
 
 from longsong.audit.copied_runs import copied_runs
 from longsong.audit.evidence import Evidence
@@ -37,7 +38,7 @@ def _all_by_cell(evidence: Evidence) -> list[dict[str, dict[int, list[Run]]]]:
         lambda: defaultdict(lambda: defaultdict(list))
     )
     for run in evidence.described:
-        if run.of("data.dev_examples") and run.summary["best"]["dev_cost"] is not None:
+        if run.of("data.dev_examples"):
             groups[_but_for_the_cell(run)][run.of("model.cell")][run.of("training.seed")].append(run)
     return [cells for _, cells in sorted(groups.items(), key=lambda item: str(item[0]))]
 
@@ -77,10 +78,10 @@ def odd_of(run: Run) -> str:
     """Say what of a run's numbers is not what its metrics hold."""
     if altered := run.altered("metrics") or run.altered("parameters"):
         return altered
-    costs = [line["dev_cost"] for line in run.metrics.evaluations if line["epoch"]]
-    lowest = min((cost for cost in costs if cost is not None), default=None)
+    costs = (cost for epoch, cost in run.metrics.evaluations.rows("epoch", "dev_cost") if epoch and cost == cost)
+    lowest = min(costs, default=None)
     stated = run.summary["best"]["dev_cost"]
-    if stated != lowest or stated <= 0:
+    if stated is None or stated != lowest or stated <= 0:
         return f"its summary has a best dev cost of {stated!r}, its metrics of {lowest!r}"
     if not run.metrics.updates:
         return "its metrics have 0 updates"
@@ -114,4 +115,4 @@ def cost_of_mean(evidence: Evidence, run: Run) -> CostOfMean:
 
 def seconds_of(run: Run) -> float:
     """Give the median seconds of an update, from the metrics."""
-    return float(statistics.median(line["seconds"] for line in run.metrics.updates))
+    return float(np.median(run.metrics.updates.column("seconds")))

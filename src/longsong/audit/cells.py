@@ -14,7 +14,7 @@ from longsong.audit.evidence import Evidence
 from longsong.audit.run import Run
 from longsong.audit.side_by_side import CELLS_FILE, Ratio, SideBySide, read_cells
 from longsong.audit.statistics import Paired, paired
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 
 __all__ = ["COMPARABLE", "SEEDS", "CellComparison", "Comparisons", "Told", "compare_cells"]
 
@@ -63,6 +63,8 @@ class CellComparison:
         have it.
     files : tuple of Path
         The summaries.
+    runs_on : str
+        The device of the runs.
     """
 
     cell: str
@@ -76,6 +78,7 @@ class CellComparison:
     mean_costs: tuple[float, float]
     over_mean: tuple[float, float]
     files: tuple[Path, ...]
+    runs_on: str = ""
 
     @property
     def slower(self) -> float:
@@ -114,17 +117,17 @@ class CellComparison:
             "seconds_per_update_over_gru": self.seconds,
             "side_by_side": beside and asdict(beside),
             "measured_on": self.measured_on,
+            "runs_on": self.runs_on,
         }
 
     def sentence(self) -> str:
         """Say what the numbers are, and what follows."""
         over, gru_over = self.over_mean
         return (
-            f"{self.where}: the {self.cell.upper()} has {self.parameters:,} parameters, "
-            f"{self.parameters / self.gru_parameters:.2f} times the GRU's {self.gru_parameters:,}; {self._time()}; its "
-            f"best dev cost is {over:.3f} of predicting the mean, the GRU's {gru_over:.3f} ({self.cost.mean:+.2%}, "
-            f"95 % interval {self.cost.low:+.2%} to {self.cost.high:+.2%}, {self.cost.pairs} random seeds). "
-            f"{self.conclusion}"
+            f"{self.cell.upper()} in {self.where}: best dev cost {over:.3f} of predicting the mean, the GRU's "
+            f"{gru_over:.3f} ({self.cost.mean:+.2%}, 95 % interval {self.cost.low:+.2%} to {self.cost.high:+.2%}, "
+            f"{self.cost.pairs} random seeds); {self.parameters:,} parameters, "
+            f"{self.parameters / self.gru_parameters:.2f} times the GRU's; {self._time()}. {self.conclusion}"
         )
 
     @property
@@ -148,13 +151,13 @@ class CellComparison:
         return f"{self.cost.pairs} seeds do not tell whether {name} or GRU does better."
 
     def _time(self) -> str:
-        runs = f"{self.seconds:.2f} times the GRU's seconds"
         if self.beside is None:
-            return f"an update took {runs} in the runs, which were made one after the other"
+            return f"{self.seconds:.2f} times its seconds per update, in runs that were made one after the other"
+        other = f", another device than the runs' {self.runs_on}" if self.measured_on != self.runs_on else ""
         return (
-            f"an update takes {self.beside.median:.2f} times the GRU's seconds, side by side on {self.measured_on} "
-            f"(median of {self.beside.rounds} rounds, quartiles {self.beside.low:.2f} and {self.beside.high:.2f}, more "
-            f"than the GRU in {self.beside.slower_in}; in the runs themselves {self.seconds:.2f})"
+            f"{self.beside.median:.2f} times its seconds per update, side by side on {self.measured_on}{other} (median "
+            f"of {self.beside.rounds} rounds, quartiles {self.beside.low:.2f} and {self.beside.high:.2f}; in the runs "
+            f"{self.seconds:.2f})"
         )
 
 
@@ -185,6 +188,8 @@ def compare_cells(evidence: Evidence) -> Comparisons:
     if path.exists():
         try:
             measured = read_cells(path)
+        except UnreadableError:
+            raise
         except RunError as error:
             unread = str(error)
     for cells in groups_of_cells(evidence):
@@ -234,6 +239,7 @@ def _compare(
             [tuple(run.summary["best"]["dev_cost"] / costs_of_mean[run.name] for run in pair) for pair in pairs]
         ),
         files=(*(run.path("summary.json") for pair in pairs for run in pair), *([measured_in] if beside else [])),
+        runs_on=gru.of("execution.device_name"),
     )
 
 

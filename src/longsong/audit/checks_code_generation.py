@@ -16,7 +16,6 @@ from longsong.errors import RunError
 
 __all__ = ["iterations_dropped", "level", "seed_example", "trained_network", "turned_over", "whole_sequences"]
 
-_NOTHING = "There is no generated.wav yet, or the shards and parameters to compute it again are not here."
 _RANGES_2016 = ((-3000, 3000), (-8936, 9124))
 """D13: the ranges that the two scripts stretched to."""
 _STRETCHED = 1e-3
@@ -49,7 +48,7 @@ def trained_network(evidence: Evidence) -> Finding:
         f"makes of the seed, to within {largest:.1f} of 32,768 levels."
     )
     by = f"{others(seen)} sounds of the trained network, to within {largest:.1f} levels"
-    return as_coded(seen, otherwise, _NOTHING, {"largest_level": largest}, by=by)
+    return as_coded(seen, otherwise, evidence.without_sound, {"largest_level": largest}, by=by)
 
 
 def whole_sequences(evidence: Evidence) -> Finding:
@@ -80,7 +79,7 @@ def whole_sequences(evidence: Evidence) -> Finding:
             "(in 2016 the fifth block had some 0.18 of the first's peak)."
         )
     by = f"1 frame of each prediction and not {least_to_most(lengths)}, in {others(seen)} sounds"
-    return as_coded(seen, otherwise, _NOTHING, numbers, by=by)
+    return as_coded(seen, otherwise, evidence.without_sound, numbers, by=by)
 
 
 def turned_over(evidence: Evidence) -> Finding:
@@ -102,7 +101,7 @@ def turned_over(evidence: Evidence) -> Finding:
         )
     numbers = {"levels_away_if_turned": [min(aways), max(aways)] if aways else None}
     by = f"{max(aways, default=0):,.0f} levels at most between the two ways, in {others(seen)} sounds as described"
-    return as_coded(seen, otherwise, _NOTHING, numbers, by=by)
+    return as_coded(seen, otherwise, evidence.without_sound, numbers, by=by)
 
 
 def level(evidence: Evidence) -> Finding:
@@ -136,7 +135,7 @@ def level(evidence: Evidence) -> Finding:
     )
     ranges = " or ".join(f"{low:,} to {high:,}" for low, high in _RANGES_2016)
     by = f"{min(lows, default=0):,} to {max(highs, default=0):,} over {others(seen)} sounds, and not {ranges} in each"
-    return as_coded(seen, otherwise, _NOTHING, numbers, by=by)
+    return as_coded(seen, otherwise, evidence.without_sound, numbers, by=by)
 
 
 def iterations_dropped(evidence: Evidence) -> Finding:
@@ -162,7 +161,7 @@ def iterations_dropped(evidence: Evidence) -> Finding:
         f"{made:,} for {needed:,} frames: the seed never is in the output, so that nothing has to be dropped."
     )
     by = f"{made - needed:,} predictions dropped in {others(seen)} sounds, and not {least_to_most(lengths)} in each"
-    return as_coded(seen, otherwise, _NOTHING, {"predictions": made, "frames": needed}, by=by)
+    return as_coded(seen, otherwise, evidence.without_sound, {"predictions": made, "frames": needed}, by=by)
 
 
 def seed_example(evidence: Evidence) -> Finding:
@@ -195,7 +194,7 @@ def seed_example(evidence: Evidence) -> Finding:
     if wavs and not seen and not no_dev:
         text = f"The seeds of all {len(wavs)} sounds are wavs of their own, of which neither post nor code speaks."
         return Finding(Verdict.NOT_STATED, text, numbers)
-    nothing = _NOTHING
+    nothing = evidence.without_sound
     if no_dev and not seen:
         nothing = (
             f"None of {len(no_dev)} runs with a sound has a dev example to take a seed from: they had to take train "

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from longsong.audit.carried_axis import carried_axis
 from longsong.audit.evidence import Evidence
 from longsong.audit.network import cell_of, expected_shapes, layers_of
 from longsong.audit.normalisation import EXACT, is_by_deviation
 from longsong.audit.passes import examples_due, heard_in_training
 from longsong.audit.revaluate import TOLERANCE
-from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, as_coded, every_run, others
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 from longsong.reported import BATCH, CODE_CONFIGURATIONS, EPOCHS, SEQUENCES
 
 __all__ = [
@@ -28,59 +29,42 @@ _BYTES_DESCRIBED = 4
 
 
 def recurrence_axis(evidence: Evidence) -> Finding:
-    """D01: the axis that the state is carried along, by the dev cost that it gives."""
-    seen: list[Seen] = []
-    again, moved = 0, []
-    for run in evidence.complete:
-        stated, neither = run.of("model.recurrence"), False
-        files: tuple[Path, ...] = (run.path("config.json"),)
-        says, batch = f"the recurrence is over {run.of('data.batch')} examples, by its configuration", stated == "batch"
-        try:
-            cost = evidence.dev_cost(run)
-            files = (*files, run.path("metrics.jsonl"), run.best_parameters)
-            if cost.offset is None:
-                batch, neither = False, True
-                says = f"{stated} by its configuration, but over neither axis is its dev cost {cost.reported:.6g}"
-            elif cost.recurrence != stated:
-                batch = not batch
-                says = (
-                    f"{stated} by its configuration, but its dev cost {cost.reported:.6g} is that of the other axis, "
-                    f"to {cost.error:.1e}"
-                )
-            again += not neither
-            other = evidence.dev_cost_otherwise(run, "time" if batch else "batch")
-            moved += [] if neither else [other.computed[1] / cost.computed[1] - 1]
-        except RunError:  # P05 names those that could not be computed again
-            if odd := _first_cost_odd(evidence, run):
-                batch, neither, says = False, True, f"{stated} by its configuration, but {odd}"
-        seen.append(Seen(run.name, batch, says, files, neither))
+    """D01: the axis that the state is carried along, by the dev cost that it gives, or else by the first update.
+
+    That a run says so is not enough to have it do as the 2016 code did.
+    """
+    carried = {run.name: carried_axis(evidence, run) for run in evidence.complete}
+    shown = Counter(one.shown_by for one in carried.values() if one.axis)
+    word = [f"{name}: {one.says}" for name, one in carried.items() if one.axis is one.shown_by is None]
+    seen = [
+        Seen(name, one.axis == "batch", one.says, one.files, one.neither)
+        for name, one in carried.items()
+        if one.axis or one.neither
+    ]
+    moved = [one.change for one in carried.values() if one.change is not None]
     otherwise = f"{others(seen)} runs carry the state along time, as the post describes."
-    if again:
+    if again := shown["dev cost"]:
         otherwise += f" The dev costs of {again} runs were computed again and agree with the axis that they name."
+    if by_update := shown["first update"]:
+        otherwise += f" Of {by_update} more the first update does."
     if moved:
         otherwise += (
-            f" Over the other axis those of {len(moved)} runs would change by {min(moved):+.3%} to {max(moved):+.3%}."
+            f" Over the other axis the dev costs of {len(moved)} runs would change by {min(moved):+.3%} to "
+            f"{max(moved):+.3%}."
         )
+    alone = f"{len(word)} say that the recurrence is over the mini-batch, and nothing shows it ({'; '.join(word[:3])})."
+    otherwise += f" {alone}" if word else ""
     numbers = {
         "runs_computed_again": again,
+        "runs_by_their_first_update": by_update,
+        "runs_of_their_word_alone": len(word),
         "tolerance": TOLERANCE,
         "change_over_the_other_axis": [min(moved), max(moved)] if moved else None,
     }
     by = f"{others(seen)} runs along time, 0 over the examples of a mini-batch"
     if moved:
         by += f"; that changes the dev cost by up to {max(map(abs, moved)):.3%}"
-    return as_coded(seen, otherwise, _NO_RUN, numbers, by=by)
-
-
-def _first_cost_odd(evidence: Evidence, run: Run) -> str:
-    """Say how the cost of the first mini-batch is not that of the axis that a run names; nothing if it is not known."""
-    try:
-        due, stated = evidence.first_update(run), run.metrics.updates[0]
-    except (RunError, IndexError):
-        return ""
-    pairs = ((stated["train_cost"], due.cost), (stated.get("gradient_norm", 0.0), due.step.gradient_norm))
-    away = max(abs(found / computed - 1) if computed else 0.0 for found, computed in pairs)
-    return f"its first update is {away:.2%} off over that axis" if away > TOLERANCE else ""
+    return as_coded(seen, otherwise, alone if word else _NO_RUN, numbers, by=by)
 
 
 def other_configurations(evidence: Evidence) -> Finding:
@@ -124,6 +108,8 @@ def forget_bias(evidence: Evidence) -> Finding:
             due = expected_shapes(cell_of(shapes), run.of("data.frame"), run.of("model.hidden"), layers_of(shapes))
             more = sorted(shapes.keys() - due.keys())
             odd += [f"{len(more)} more parameters than the equations have: {', '.join(more[:3])}"] if more else []
+        except UnreadableError:
+            raise
         except RunError as error:
             odd.append(str(error))
         seen.append(Seen(run.name, not odd, "; ".join(odd[:3]), files))
@@ -146,7 +132,7 @@ def overlap(evidence: Evidence) -> Finding:
             odd.append(f"hop of {hop:,} for {length:,} samples; {heard:,} of {dev:,} dev examples share train audio")
         if run.altered("metrics"):
             continue  # P06, P07 and P11 name it
-        if (made := sum(line["epoch"] == 1 for line in run.metrics.updates)) != due:
+        if (made := int((run.metrics.updates.column("epoch") == 1).sum())) != due:
             odd.append(f"{made:,} updates in the first epoch, where {due:,} are due")
         seen.append(Seen(run.name, not odd, "; ".join(odd), (run.path("config.json"), run.path("metrics.jsonl"))))
     good = (
@@ -210,10 +196,10 @@ def when_evaluated(evidence: Evidence) -> Finding:
     for run in evidence.complete:
         if run.altered("metrics"):
             continue  # P06, P07 and P11 name it
-        places = [line["update"] for line in run.metrics.evaluations]
+        places = run.metrics.evaluations.column("update").tolist()
         made, steps = len(places), len(run.metrics.updates)
         evaluations, updates = evaluations + made, updates + steps
-        last = {line["epoch"]: line["update"] for line in run.metrics.updates}  # of each epoch
+        last = dict(run.metrics.updates.rows("epoch", "update"))  # of each epoch
         described = places == [0, *last.values()]
         coded = not described and places in (list(range(steps + 1)), list(range(1, steps + 1)))
         says = f"{made:,} evaluations in {steps:,} updates and {run.of('training.epochs')} epochs"

@@ -30,14 +30,17 @@ def comparable(evidence: Evidence) -> Finding:
     numbers |= {"gru_faster_in": len(faster), "of": len(lstm)}
     numbers |= {kind.value: len(told[kind]) for kind in (Told.ALIKE, Told.APART, Told.OPEN)}
     unseen = sum(one.beside is None for one in lstm)
-    of = f"Of {len(lstm)} configuration{'' if len(lstm) == 1 else 's'} in which LSTM or GRU has learnt"
+    of = f"{len(lstm)} configuration{'' if len(lstm) == 1 else 's'} in which one of them has learnt"
+    blind = sum(one.told is Told.NOTHING and one.cell == _LSTM for one in found.rows)
     how = f"in {unseen} of them by the runs' own seconds" if unseen else "measured side by side"
     text = (
-        f"{of}, their dev costs are within {COMPARABLE:.0%} of each other in {len(told[Told.ALIKE])}, further apart in "
-        f"{len(told[Told.APART])}, and in {len(told[Told.OPEN])} more random seeds are needed to tell. The GRU has "
-        f"fewer parameters in {len(fewer)} and takes less time per update in {len(faster)} ({how}). "
-        f"{' '.join(one.sentence() for one in found.rows)}"
+        f"LSTM and GRU do equally well in {len(told[Told.ALIKE])} of {of}, and the GRU is faster in {len(faster)}. "
+        f"Equally well is within {COMPARABLE:.0%} in dev cost; in {len(told[Told.APART])} they are further apart, and "
+        f"in {len(told[Told.OPEN])} more random seeds are needed to tell. The GRU has fewer parameters in {len(fewer)} "
+        f"and takes less time per update in {len(faster)} ({how}). {' '.join(one.sentence() for one in lstm)}"
     )
+    if blind:
+        text += f" In {blind} more configuration{'' if blind == 1 else 's'} neither has learnt, which tells nothing."
     by = [f"dev cost {one.cost.mean:+.1%} ({one.where})" for one in told[Told.APART]]
     by += [
         f"{one.parameters / one.gru_parameters:.2f} times the parameters ({one.where})"
@@ -106,7 +109,8 @@ def _witnesses(
     lstm = [one for one in rows if one.cell == _LSTM and one.told is not Told.NOTHING]
     if lstm:
         return lstm, None
-    text = f"{' '.join(one.sentence() for one in rows)} {_NOT_LEARNT}" if rows else _MISSING
+    told = [one for one in rows if one.cell == _LSTM]
+    text = f"{' '.join(one.sentence() for one in told)} {_NOT_LEARNT}" if told else _MISSING
     return [], Finding(Verdict.NO_EVIDENCE, text, numbers, _files(rows))
 
 

@@ -110,7 +110,7 @@ def _summary_odd(run: Run) -> list[str]:
     if not updates or not evaluations:
         return [f"{len(updates)} updates and {len(evaluations)} dev evaluations in its metrics"]
     lowest = min(
-        ((line["dev_cost"], line["epoch"]) for line in evaluations if line["epoch"] and line["dev_cost"] is not None),
+        ((cost, epoch) for cost, epoch in evaluations.rows("dev_cost", "epoch") if epoch and cost == cost),
         default=(None, run.of("training.epochs")),
     )
     best = summary["best"]

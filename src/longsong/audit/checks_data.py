@@ -16,7 +16,8 @@ from longsong.audit.revaluate import TOLERANCE
 from longsong.audit.run import Run
 from longsong.audit.song import NotHereError
 from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, every_run, unless_unseen
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
+from longsong.grid_file import GRID
 from longsong.reported import FRAMES, SEQUENCES
 
 __all__ = ["frame_sizes", "frames", "next_frame_targets", "one_rate", "one_song", "sequence_lengths"]
@@ -36,6 +37,8 @@ def one_song(evidence: Evidence) -> Finding:
         files = (run.path("config.json"),)
         try:
             song = evidence.song(run)
+        except UnreadableError:
+            raise  # of samples that nobody saw there is nothing to say
         except RunError as error:
             unseen.append(str(error))
             holds = isinstance(error, NotHereError) and len(digests) == 1
@@ -60,8 +63,6 @@ def one_song(evidence: Evidence) -> Finding:
         ]
         if song.index_digest != song.digest:
             odd.append("index.json has another digest than its samples")
-        if song.sample_type != "int16":
-            odd.append(f"samples are {song.sample_type}, not int16")
         if len(digests) > 1:
             odd.append(f"song {run.of('song.digest')[:12]}…, one of {len(digests)}")
         seen.append(Seen(run.name, not odd, "; ".join(odd), (*files, song.index)))
@@ -84,6 +85,8 @@ def frames(evidence: Evidence) -> Finding:
         try:
             shapes, files = run.shapes, (*files, run.last_parameters)
             taken, given = shapes["input_to_hidden.W"][0], shapes["hidden_to_output.W"][1]
+        except UnreadableError:
+            raise
         except (RunError, KeyError) as error:
             seen.append(Seen(run.name, False, f"its parameters cannot be read ({error})", files))
             continue
@@ -123,7 +126,7 @@ def sequence_lengths(evidence: Evidence) -> Finding:
     if grid.contradictions:
         text = f"grid.json says otherwise than the song's length: {'; '.join(grid.contradictions[:3])}."
         by = f"{len(grid.contradictions)} of {len(grid.cells)} configurations, such as {grid.contradictions[0]}"
-        return Finding(Verdict.DIFFERS, text, numbers, (evidence.root / "grid.json",), by)
+        return Finding(Verdict.DIFFERS, text, numbers, (evidence.root / GRID,), by)
     return Finding(finding.verdict, text, numbers, finding.files)
 
 

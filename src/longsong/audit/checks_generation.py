@@ -14,7 +14,7 @@ from longsong.audit.replays import Followed, how_far, replay_numbers, replay_sou
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
 from longsong.config import Mode
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 
 __all__ = ["SECONDS", "fed_back", "last_frames", "seed_cut_off", "thirty_seconds"]
 
@@ -24,7 +24,6 @@ _ALIKE = 0.9
 """Correlation with the seed, sample for sample, from which on a start is called the seed at another level."""
 _POST = "post"
 """Of the ways to generate that `longsong.config.Mode` names, the one of the post."""
-_NOTHING = "There is no generated.wav yet."
 _WORD_ONLY = "There are sounds, but their first predictions could not be computed again."
 
 
@@ -74,7 +73,7 @@ def fed_back(evidence: Evidence) -> Finding:
         )
     numbers = {"runs_computed_again": len(followed), "largest_level": largest, **replay_numbers(replayed)}
     numbers["sounds_of_carried_state"] = len(carried)
-    finding = every_run(seen, good + _left_out(unseen), _NOTHING, numbers)
+    finding = every_run(seen, good + _left_out(unseen), evidence.without_sound, numbers)
     return unless_unseen(finding, len(followed), _WORD_ONLY + _left_out(unseen))
 
 
@@ -148,7 +147,7 @@ def seed_cut_off(evidence: Evidence) -> Finding:
         f"The seeds of {len(seen)} of {len(seen) + len(unseen)} sounds were read again: no frame at the start "
         f"of a wav is the seed's, and the largest correlation of a wav with its seed is {highest:.3f}."
     )
-    nothing = f"{_NOTHING if not unseen else 'No seed could be read again.'}{_left_out(unseen)}"
+    nothing = f"{evidence.without_sound if not unseen else 'No seed could be read again.'}{_left_out(unseen)}"
     return every_run(seen, good + _left_out(unseen), nothing, {"largest_correlation": highest})
 
 
@@ -189,7 +188,7 @@ def last_frames(evidence: Evidence) -> Finding:
         f"{all_of(seen)} sounds are joined of last frames. For {again} of them the first prediction was computed "
         "again, and the wav begins with its last frame."
     )
-    finding = every_run(seen, good + _left_out(unseen), _NOTHING, {"runs_computed_again": again})
+    finding = every_run(seen, good + _left_out(unseen), evidence.without_sound, {"runs_computed_again": again})
     return unless_unseen(finding, again, _WORD_ONLY + _left_out(unseen))
 
 
@@ -215,7 +214,7 @@ def thirty_seconds(evidence: Evidence) -> Finding:
     listed = " or ".join(f"{samples:,} samples at {rate:,} Hz" for samples, rate in sorted(lengths))
     good = f"{all_of(seen)} wavs have {listed}, mono, 16 bits: {SECONDS} s each, by their headers."
     numbers: dict[str, Any] = {"seconds": SECONDS, "lengths_and_rates": sorted(map(list, lengths))}
-    return every_run(seen, good, _NOTHING, numbers)
+    return every_run(seen, good, evidence.without_sound, numbers)
 
 
 def _extremes_odd(run: Run) -> list[str]:
@@ -241,7 +240,7 @@ def _posts_way(evidence: Evidence) -> list[Run]:
         try:
             mode = run.generated["mode"]
         except RunError:
-            mode = _POST  # unreadable: `_sound_odd` says so
+            mode = _POST  # missing or cut short: `_sound_odd` says so
         if mode == _POST or mode not in get_args(Mode):
             found.append(run)
     return found
@@ -253,6 +252,8 @@ def _sound_odd(run: Run) -> list[str]:
         return [altered]
     try:
         _ = run.wav.data
+    except UnreadableError:
+        raise
     except RunError as error:
         return [str(error)]
     return []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from longsong.audit.evidence import Evidence
-from longsong.audit.revaluate import TOLERANCE
+from longsong.audit.revaluate import TOLERANCE, NoCostError
 from longsong.audit.run import Run
-from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
+from longsong.audit.verdicts import Finding, Seen, all_of, every_run, not_of_all
 from longsong.errors import RunError
 
 __all__ = ["LEARNT", "good_at_predicting", "length_of_memory"]
@@ -75,11 +75,15 @@ def good_at_predicting(evidence: Evidence) -> Finding:
     """P21: the best dev cost, computed again, against predicting the mean and repeating the last frame."""
     seen: list[Seen] = []
     unseen: list[str] = []
+    bare: list[str] = []
     ratios: dict[str, float] = {}
     for run in evidence.described:
         files = (run.path("metrics.jsonl"), run.best_parameters)
         try:
             found, song, trivial = evidence.dev_cost(run), evidence.song(run), evidence.trivial(run)
+        except NoCostError as error:
+            bare.append(str(error))
+            continue
         except RunError as error:
             unseen.append(str(error))
             continue
@@ -97,6 +101,7 @@ def good_at_predicting(evidence: Evidence) -> Finding:
         "runs_that_have_learnt": learnt,
         "cost_over_best_trivial_prediction": _range(list(ratios.values())),
         "best_run": best or None,
+        "runs_without_a_dev_cost": len(bare),
     }
     good = (
         f"In {all_of(seen)} runs the best dev cost is below that of predicting the mean of the train split and of "
@@ -108,4 +113,7 @@ def good_at_predicting(evidence: Evidence) -> Finding:
         good += f" {len(unseen)} could not be computed again ({unseen[0]})."
     nothing = f"No dev cost could be computed again ({'; '.join(unseen[:1]) or 'no run is complete'})."
     finding = every_run(seen, good, nothing, numbers)
-    return unless_unseen(finding, len(seen), nothing)
+    if not bare:
+        return finding
+    # Whoever has learnt nothing could be silent about it: what the others have learnt is not said of all.
+    return not_of_all(finding, f"Of {len(bare)} nothing can be said ({'; '.join(bare[:3])}).")

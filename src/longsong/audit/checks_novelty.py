@@ -9,7 +9,7 @@ from longsong.audit.evidence import Evidence
 from longsong.audit.likeness import Likeness
 from longsong.audit.run import Run
 from longsong.audit.shared_samples import WINDOW
-from longsong.audit.verdicts import Finding, Seen, all_of, every_run
+from longsong.audit.verdicts import Finding, Seen, all_of, every_run, not_of_all
 from longsong.errors import RunError
 
 __all__ = ["new_sound"]
@@ -24,6 +24,7 @@ def new_sound(evidence: Evidence) -> Finding:
     """P22: no stretch of a sound stands in the song, bit for bit at whatever lag, or louder, softer or turned over."""
     seen: list[Seen] = []
     unseen: list[str] = []
+    undecided: list[str] = []
     alike: list[float] = []
     songs: dict[tuple[str, int], Likeness] = {}
     for run in evidence.sounding:
@@ -48,15 +49,18 @@ def new_sound(evidence: Evidence) -> Finding:
         likeness = songs[song.digest, train]
         found = likeness.of_sound(run.wav.data[left:])
         if found is not None:
-            alike.append(abs(found.correlation))
             if copied := likeness.copied(found):
                 odd.append(copied)
             stated = _on_record(run)
-            if stated is not None and abs(abs(stated) - alike[-1]) > _ALIKE:
+            if stated is not None and abs(abs(stated) - abs(found.correlation)) > _ALIKE:
                 odd.append(
                     f"its record has a highest correlation of {stated:.3f} with the song, computed again it is "
                     f"{found.correlation:.3f}"
                 )
+            if not odd and (why := likeness.undecided(found)):
+                undecided.append(f"{run.name}: {why}")
+                continue
+            alike.append(abs(found.correlation))
         seen.append(Seen(run.name, not odd, "; ".join(odd), (*files, song.index)))
     own = [abs(likeness.own.correlation) for likeness in songs.values() if likeness.own is not None]
     numbers: dict[str, Any] = {
@@ -64,6 +68,7 @@ def new_sound(evidence: Evidence) -> Finding:
         "sounds_correlated": len(alike),
         "largest_correlation": max(alike, default=None),
         "correlation_of_the_song_with_itself": max(own, default=None),
+        "sounds_that_cannot_be_told_from_copies": len(undecided),
     }
     good = (
         f"{all_of(seen)} sounds were looked for in the whole song, at every lag: none shares {_LEAST} samples or more "
@@ -77,8 +82,12 @@ def new_sound(evidence: Evidence) -> Finding:
         )
     if unseen:
         good += f" {len(unseen)} could not be looked for ({unseen[0]})."
-    nothing = f"No sound could be looked for in its song ({'; '.join(unseen[:1]) or 'nothing was generated yet'})."
-    return every_run(seen, good, nothing, numbers)
+    reasons = [*unseen[:1], *undecided[:1]]
+    nothing = f"No sound could be looked for in its song ({'; '.join(reasons) or 'nothing was generated yet'})."
+    finding = every_run(seen, good, nothing, numbers)
+    if not undecided or not seen:
+        return finding
+    return not_of_all(finding, f"{len(undecided)} cannot be told from copies ({'; '.join(undecided[:3])}).")
 
 
 def _on_record(run: Run) -> float | None:

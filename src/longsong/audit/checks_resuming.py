@@ -9,7 +9,7 @@ from longsong.audit.evidence import Evidence
 from longsong.audit.mean_squares import optimiser_altered, was_begun_again
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, Verdict, as_coded, others
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 
 __all__ = ["resuming"]
 
@@ -42,6 +42,8 @@ def resuming(evidence: Evidence) -> Finding:
         try:
             files = (*files, run.checkpoint / "state.json", run.checkpoint / "optimiser.safetensors")
             rates = _rates(run)
+        except UnreadableError:
+            raise
         except RunError as error:
             rates = _Rates((), f"0 of its learning rates can be relied on ({error})")
         listed = ", ".join(f"{update:,}" for update in rates.again[:3])
@@ -77,15 +79,15 @@ def _rates(run: Run) -> _Rates:
         held, due = len(run.optimiser_shapes), len(run.shapes)
         return _Rates((), f"its optimiser's state is not that of its {due} parameters but of {held}")
     begun, again = 0, list[int]()  # epochs before the one that the first learning rate was of
-    for line in run.metrics.updates:
-        epochs, rate = line["epoch"] - 1, line["learning_rate"]
+    for update, epoch, rate in run.metrics.updates.rows("update", "epoch", "learning_rate"):
+        epochs = epoch - 1
         if _same(rate, first * decay ** (epochs - begun)):
             continue
         if not _same(rate, first):
             due = first * decay ** (epochs - begun)
-            return _Rates(tuple(again), f"update {line['update']} has the learning rate {rate:.6g}, not {due:.6g}")
+            return _Rates(tuple(again), f"update {update} has the learning rate {rate:.6g}, not {due:.6g}")
         begun = epochs
-        again.append(line["update"])
+        again.append(update)
     if again and was_begun_again(run) is False:
         return _Rates(tuple(again), f"its optimiser's state is not that of a start at update {again[-1]:,}")
     stops = run.summary["starts"] - 1

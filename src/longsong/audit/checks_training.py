@@ -15,7 +15,7 @@ from longsong.audit.network import cell_of, layers_of, recurrent_parameters
 from longsong.audit.revaluate import fuel_order
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, Verdict, all_of, every_run
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 from longsong.reported import BATCH, EPOCHS, LAYERS, WIDTHS
 
 __all__ = ["epochs", "mini_batches", "two_layers"]
@@ -35,7 +35,7 @@ def mini_batches(evidence: Evidence) -> Finding:
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
         if not odd:
             updates += len(run.metrics.updates)
-            checked += sum(line["examples"] for line in run.metrics.updates)
+            checked += int(run.metrics.updates.column("examples").sum())
     good = (
         f"{updates:,} updates of {len(seen)} runs, one for each mini-batch of {BATCH} (the last of an epoch may be "
         f"shorter); every train example once an epoch; the indices of all {checked:,} examples are in the order "
@@ -46,20 +46,21 @@ def mini_batches(evidence: Evidence) -> Finding:
 
 def _batches_odd(run: Run) -> list[str]:
     lines, examples = run.metrics.updates, run.of("data.train_examples")
-    for number, line in enumerate(lines, 1):
-        if line["update"] != number:
-            return [f"update {line['update']} stands where number {number} is due"]
+    numbers, sizes = (lines.column(name).tolist() for name in ("update", "examples"))
+    for number, update in enumerate(numbers, 1):
+        if update != number:
+            return [f"update {update} stands where number {number} is due"]
     epochs = run.of("training.epochs")
     order = fuel_order(examples, BATCH, run.of("training.seed"), epochs)
-    for line, due in zip(lines, order, strict=False):
-        if line["examples"] != len(due):
-            return [f"update {line['update']} has {line['examples']} examples, not {len(due)}"]
+    for update, size, due in zip(numbers, sizes, order, strict=False):
+        if size != len(due):
+            return [f"update {update} has {size} examples, not {len(due)}"]
     if len(lines) != len(order):
         return [f"{len(lines):,} updates, where {epochs} epochs of {examples:,} examples have {len(order):,}"]
     other = [
-        line["update"]
-        for line, due in zip(lines, order, strict=True)
-        if line["indices_sha256"] != hashlib.sha256(due.astype("<i8").tobytes()).hexdigest()
+        update
+        for update, digest, due in zip(numbers, run.metrics.indices, order, strict=True)
+        if digest.tobytes() != hashlib.sha256(due.astype("<i8").tobytes()).digest()
     ]
     if other:
         return [f"the examples of {len(other):,} of {len(lines):,} updates (first: update {other[0]}) are not Fuel's"]
@@ -75,12 +76,12 @@ def epochs(evidence: Evidence) -> Finding:
         if altered:
             seen.append(Seen(run.name, False, altered, files))
             continue
-        evaluated = Counter(line["epoch"] for line in run.metrics.evaluations if line["epoch"])
+        evaluated = Counter(epoch for (epoch,) in run.metrics.evaluations.rows("epoch") if epoch)
         uneven = len(set(evaluated.values())) > 1  # D11 has as many in each epoch
         counts = {
             "config.json": run.of("training.epochs"),
             "summary.json": run.summary["epochs"],
-            "updates": len({line["epoch"] for line in run.metrics.updates}),
+            "updates": len(np.unique(run.metrics.updates.column("epoch"))),
             "dev evaluations": len(evaluated),
         }
         says = ", ".join(f"{count} epochs by its {where}" for where, count in counts.items())
@@ -135,6 +136,8 @@ def _shape_odd(run: Run) -> tuple[list[str], tuple[Path, ...]]:
     try:
         shapes, files = run.shapes, (*files, run.last_parameters)
         cell, layers = cell_of(shapes), layers_of(shapes)
+    except UnreadableError:
+        raise
     except RunError as error:
         return [str(error)], files
     hidden, odd = run.of("model.hidden"), []

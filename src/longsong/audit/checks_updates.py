@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from math import fsum, log
-from statistics import median
 from typing import Any
+
+import numpy as np
 
 from longsong.audit.evidence import Evidence
 from longsong.audit.first_updates import FLOOR, FirstUpdate, Step
@@ -12,7 +13,7 @@ from longsong.audit.mean_squares import gradients_odd, optimiser_altered
 from longsong.audit.revaluate import TOLERANCE, LeftOutError
 from longsong.audit.run import Run
 from longsong.audit.verdicts import Finding, Seen, all_of, every_run, unless_unseen
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 from longsong.reported import SETTINGS
 
 __all__ = ["gradient_updates"]
@@ -52,6 +53,8 @@ def gradient_updates(evidence: Evidence) -> Finding:
                     odd = _first_odd(run, first, differences) or odd
                 except RunError as error:
                     unseen.append(error)
+        except UnreadableError:
+            raise
         except RunError as error:
             odd = [str(error)]
         seen.append(Seen(run.name, not odd, "; ".join(odd), files))
@@ -93,7 +96,7 @@ def _settings_odd(run: Run) -> list[str]:
 def _without_norms(run: Run) -> list[str]:
     """Say how many updates lack a norm of gradient or step."""
     lines = run.metrics.updates
-    bare = sum(not all(_number(line.get(name)) for name in _NORMS) for line in lines)
+    bare = int(np.isnan([lines.column(name) for name in _NORMS]).any(axis=0).sum())
     return [f"{bare:,} of {len(lines):,} updates have no norms of gradient and step"] if bare or not lines else []
 
 
@@ -101,22 +104,22 @@ def _steps_odd(run: Run) -> list[str]:
     """Say which updates cannot be steps of RMSProp that were clipped as steps."""
     clip, decay = SETTINGS["training.step_clip"], SETTINGS["training.rmsprop_decay"]
     entries = run.of("model.parameters")
-    for line in run.metrics.updates:
-        made, before, rate = line["step_norm"], line["step_norm_unclipped"], line["learning_rate"]
-        if not _of_some_epoch(rate, line["epoch"]):
-            return [f"update {line['update']} has a learning rate of {rate:.6g}, which is that of no epoch before it"]
-        if line["clipped"] != (before > clip):
-            said = "" if line["clipped"] else "not "
-            return [f"update {line['update']} says that its step of norm {before:.6g} was {said}clipped to {clip:g}"]
+    names = ("update", "epoch", "learning_rate", "clipped", *_NORMS)
+    for update, epoch, rate, clipped, gradient, made, before in run.metrics.updates.rows(*names):
+        if not _of_some_epoch(rate, epoch):
+            return [f"update {update} has a learning rate of {rate:.6g}, which is that of no epoch before it"]
+        if clipped != (before > clip):
+            said = "" if clipped else "not "
+            return [f"update {update} says that its step of norm {before:.6g} was {said}clipped to {clip:g}"]
         if not _near(made, min(before, clip)):
             return [
-                f"update {line['update']} made a step of norm {made:.6g}, where {before:.6g} clipped to {clip:g} is "
+                f"update {update} made a step of norm {made:.6g}, where {before:.6g} clipped to {clip:g} is "
                 f"{min(before, clip):.6g}"
             ]
         # An entry moves by the rate over sqrt(1 - decay) at most, and on the floor by 1e5 times its gradient.
-        most = min(rate * (entries / (1 - decay)) ** 0.5, rate * line["gradient_norm"] / FLOOR)
+        most = min(rate * (entries / (1 - decay)) ** 0.5, rate * gradient / FLOOR)
         if before > most * (1 + TOLERANCE):
-            return [f"update {line['update']} has a step of norm {before:.6g}, where RMSProp makes {most:.6g} at most"]
+            return [f"update {update} has a step of norm {before:.6g}, where RMSProp makes {most:.6g} at most"]
     return []
 
 
@@ -124,6 +127,8 @@ def _gradients_odd(run: Run) -> list[str]:
     """Say where gradient norms are not those that the optimiser's state is made of; D10 names a state that is none."""
     try:
         found = optimiser_altered(run) or gradients_odd(run)
+    except UnreadableError:
+        raise
     except RunError as error:
         found = str(error)
     return [found] if found else []
@@ -141,20 +146,20 @@ def _of_some_epoch(rate: float, epoch: int) -> bool:
 def _summary_odd(run: Run) -> list[str]:
     """Say which means and times of a run's summary are not those of its updates."""
     lines, summary = run.metrics.updates, run.summary
-    seconds = [line["seconds"] for line in lines]
+    seconds = lines.column("seconds")
     due = {
         "updates": len(lines),
-        "clipped_share": fsum(line["clipped"] for line in lines) / len(lines),
-        "floor_share": fsum(line["floor_share"] for line in lines) / len(lines),
-        "seconds_per_update": median(seconds),
+        "clipped_share": fsum(lines.column("clipped")) / len(lines),
+        "floor_share": fsum(lines.column("floor_share")) / len(lines),
+        "seconds_per_update": float(np.median(seconds)),
     }
     odd = [
         f"its summary has a {name.replace('_', ' ')} of {summary[name]:.6g}, its updates {value:.6g}"
         for name, value in due.items()
         if _relative(summary[name], value) > _EXACT
     ]
-    if min(seconds) <= 0:
-        odd.append(f"an update took {min(seconds):g} s")
+    if seconds.min() <= 0:
+        odd.append(f"an update took {seconds.min():g} s")
     if summary["training_seconds"] < fsum(seconds) * (1 - _EXACT):
         odd.append(f"trained for {summary['training_seconds']:,.6g} s, of which its updates took {fsum(seconds):,.6g}")
     return odd
@@ -221,7 +226,3 @@ def _near(a: float, b: float) -> bool:
 
 def _relative(found: float, due: float) -> float:
     return abs(found / due - 1) if due else abs(found)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
+
+import numpy as np
 
 from longsong.audit.run import Run
 from longsong.errors import RunError
@@ -28,15 +29,24 @@ def copied_runs(runs: Iterable[Run]) -> dict[str, str]:
     dict of str to str
         By the name of each run that has the metrics of one before it, the name of that one.
     """
-    first: dict[tuple[float, float], str] = {}
-    found: dict[str, str] = {}
+    names, pairs = [], []
     for run in runs:
         try:
-            updates = [(line["train_cost"], line["seconds"]) for line in run.metrics.updates]
+            updates = run.metrics.updates
         except RunError:
             continue  # what rests on its metrics says so
-        owners = Counter(first.setdefault(update, run.name) for update in updates)
-        del owners[run.name]
-        if owners and (of := owners.most_common(1)[0])[1] > len(updates) / 2:
-            found[run.name] = of[0]
+        names.append(run.name)
+        # As one number each, so that they can be put in order.
+        pairs.append(updates.column("train_cost") + 1j * updates.column("seconds"))
+    if not pairs:
+        return {}
+    of_run = np.repeat(np.arange(len(pairs)), [len(one) for one in pairs])
+    _, first, same = np.unique(np.concatenate(pairs), return_index=True, return_inverse=True)
+    owners = of_run[first][same]  # by update, the first run that has it
+    found: dict[str, str] = {}
+    for number, name in enumerate(names):
+        counts = np.bincount(owners[of_run == number], minlength=len(names))
+        counts[number] = 0
+        if counts.max() > len(pairs[number]) / 2:
+            found[name] = names[int(counts.argmax())]
     return found

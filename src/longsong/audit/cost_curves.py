@@ -118,11 +118,11 @@ def curves_of_run(trained: Trained, folder: Path) -> Curves:
         raise RunError(f"{run.folder} was trained again since its curves were compared; compare them again")
     updates, summary = run.metrics.updates, run.summary
     train = Costs(
-        tuple(line["update"] for line in updates),
-        tuple(line["train_cost"] for line in updates),
+        tuple(updates.column("update").tolist()),
+        tuple(updates.column("train_cost").tolist()),
         Estimate(trained.train_cost_of_mean, 0.0),
     )
-    dev = [(line["update"], line["dev_cost"]) for line in run.metrics.evaluations if line["dev_cost"] is not None]
+    dev = [(at, cost) for at, cost in run.metrics.evaluations.rows("update", "dev_cost") if cost == cost]
     if not dev:
         return Curves(trained.way, train, None, run.folder)
     positions, costs = zip(*dev, strict=True)

@@ -141,8 +141,7 @@ def _of_run(run: Run, shape: ShapeRecord, trained: Trained, song: Mapping[str, A
             yield f"its {key} is {run.of(key)!r}, and {value!r} by the record"
     if set(ways) - {"recurrence"}:
         yield f"it is {', '.join(ways)}, and {trained.way} by the record"
-    updates = [line["update"] for line in run.metrics.updates]
-    evaluated = [line["update"] for line in run.metrics.evaluations]
+    updates, evaluated = (lines.column("update").tolist() for lines in (run.metrics.updates, run.metrics.evaluations))
     every = training.epochs * shape.updates_per_epoch
     if len(updates) != every or updates != list(range(1, every + 1)):
         yield f"it has {len(updates):,} updates, and {every:,} in {training.epochs} epochs are due"

@@ -55,7 +55,7 @@ class Evidence:
     _ends: dict[tuple[str, str], DevCost | RunError] = field(default_factory=dict, repr=False)
     _trivial: dict[str, TrivialCosts | RunError] = field(default_factory=dict, repr=False)
     _means: dict[tuple[str, int], float] = field(default_factory=dict, repr=False)
-    _updates: dict[str, FirstUpdate | RunError] = field(default_factory=dict, repr=False)
+    _updates: dict[tuple[str, str], FirstUpdate | RunError] = field(default_factory=dict, repr=False)
     _seeds: dict[str, SeenSeed | RunError] = field(default_factory=dict, repr=False)
     _sounds: dict[str, Regenerated | RunError] = field(default_factory=dict, repr=False)
     _windows: dict[str, SongWindows] = field(default_factory=dict, repr=False)
@@ -113,6 +113,22 @@ class Evidence:
         return tuple(run for run in self.complete if run.has_sound)
 
     @cached_property
+    def without_sound(self) -> str:
+        """Say that there is no sound to look at, and why; names those of complete runs that have another name."""
+        if self.sounding:
+            return (
+                f"Of {len(self.sounding)} sounds there is none to look at: they were made otherwise, or the shards and "
+                "parameters to compute them again are not here."
+            )
+        others = [
+            f"{run.name}/{path.name}" for run in self.complete for path in sorted(run.folder.glob("generated-*.wav"))
+        ]
+        if not others:
+            return "There is no generated.wav yet."
+        named = f"{', '.join(others[:3])}{', ...' if len(others) > 3 else ''}"
+        return f"There is no generated.wav yet; what has another name ({named}) was made otherwise, and is no evidence."
+
+    @cached_property
     def shards_away(self) -> tuple[str, ...]:
         """The places of shards that complete runs name and that are not on this machine."""
         named = dict.fromkeys(run.of("song.shards") for run in self.complete)
@@ -146,6 +162,11 @@ class Evidence:
     @cached_property
     def _workload_updates(self) -> Workload:
         return Workload(left=1.2e11, largest=3e10)
+
+    @cached_property
+    def _workload_updates_otherwise(self) -> Workload:
+        """What may be spent on a first update with the state carried otherwise."""
+        return Workload(left=6e10, largest=3e10)
 
     def dev_cost(self, run: Run) -> DevCost:
         """Compute a run's best dev cost again, once; raises `RunError` where that cannot be done.
@@ -242,17 +263,29 @@ class Evidence:
                 self._costs[key] = error
         return _given(self._costs[key])
 
-    def first_update(self, run: Run) -> FirstUpdate:
+    def first_update(self, run: Run, recurrence: str | None = None) -> FirstUpdate:
         """Compute a run's first update again, from its seed (or what it started from) and the song alone, once.
+
+        Parameters
+        ----------
+        run : Run
+            A complete run.
+        recurrence : {'time', 'batch'}, optional
+            The axis to carry the state along; the run's own if not given.
 
         Raises as `dev_cost`.
         """
-        if run.name not in self._updates:
+        axis = recurrence or run.of("model.recurrence")
+        key = (run.name, axis)
+        if key not in self._updates:
+            made = replace(run, config=run.config | {"model": run.config["model"] | {"recurrence": axis}})
+            own = axis == run.of("model.recurrence")
+            workload = self._workload_updates if own else self._workload_updates_otherwise
             try:
-                self._updates[run.name] = first_update(run, self.song(run), self._workload_updates, self.source(run))
+                self._updates[key] = first_update(made, self.song(run), workload, self.source(run))
             except RunError as error:
-                self._updates[run.name] = error
-        return _given(self._updates[run.name])
+                self._updates[key] = error
+        return _given(self._updates[key])
 
     def seed(self, run: Run) -> SeenSeed:
         """Read the seed of a run's sound again, once; raises as `dev_cost`."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from longsong.audit.evidence import Evidence
 from longsong.audit.run import Run
-from longsong.audit.verdicts import Finding, Verdict
-from longsong.errors import LongsongError
+from longsong.audit.verdicts import Finding, Verdict, not_of_all
+from longsong.errors import LongsongError, UnreadableError
 
 __all__ = ["Guard"]
 
@@ -34,7 +34,8 @@ class Guard:
         """Give what a check finds.
 
         Where a run brings the check down, whatever the error, the finding is that of the other runs, and its text
-        names the run and says why. Where the check cannot be made with any run, there is no evidence.
+        names the run and says why. Where the check cannot be made with any run, there is no evidence; nor is there any
+        for what every run has to bear out, where the system does not give a file of one: that run may well break it.
 
         Parameters
         ----------
@@ -49,36 +50,38 @@ class Guard:
         whole = found
         # One run at a time tells which; what was computed of each is remembered by the evidence.
         broken = {
-            run.name: why
+            run.name: error
             for run in evidence.runs
-            if not isinstance(why := _made(check, _only(evidence, [run])), Finding)
+            if not isinstance(error := _made(check, _only(evidence, [run])), Finding)
         }
         rest = [run for run in evidence.runs if run.name not in broken]
         found = _made(check, _only(evidence, rest)) if broken else whole
         if not isinstance(found, Finding):
-            text = f"This could not be checked: {whole}."
+            text = f"This could not be checked: {_why(whole)}."
             self._rows.setdefault(text, []).append(id)
             return Finding(Verdict.NO_EVIDENCE, text)
-        named = "; ".join(f"{name}: {why}" for name, why in list(broken.items())[:_NAMED])
+        named = "; ".join(f"{name}: {_why(error)}" for name, error in list(broken.items())[:_NAMED])
         more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
         text = f"{len(broken)} of {len(evidence.runs)} runs could not be checked ({named}{more})."
         self._rows.setdefault(text, []).append(id)
-        numbers = found.numbers | {"runs_that_could_not_be_checked": list(broken)}
-        return replace(found, text=f"{found.text} {text}", numbers=numbers)
+        found = replace(found, numbers=found.numbers | {"runs_that_could_not_be_checked": list(broken)})
+        if any(isinstance(error, UnreadableError) for error in broken.values()):
+            return not_of_all(found, text)
+        return replace(found, text=f"{found.text} {text}")
 
 
-def _made(check: Check, evidence: Evidence) -> Finding | str:
-    """Give what a check finds, or why it finds nothing."""
+def _made(check: Check, evidence: Evidence) -> Finding | Exception:
+    """Give what a check finds, or the error that it ends with."""
     try:
         return check(evidence)
-    except LongsongError as error:
-        return _short(str(error))
     # What a file that was altered brings about has no root in common: it is told by name, and hides no other run.
     except Exception as error:
-        return _short(f"{type(error).__name__}: {error}")
+        return error
 
 
-def _short(text: str) -> str:
+def _why(error: Exception) -> str:
+    """Say an error in a few words: one of longsong's by what it says, any other with its name."""
+    text = str(error) if isinstance(error, LongsongError) else f"{type(error).__name__}: {error}"
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 

@@ -90,15 +90,33 @@ class Likeness:
         """Say in a few words with numbers why a sound is a copy; empty where it is none.
 
         It is one where a second of it, or more of its seconds, are as like the train split as no copy is by chance
-        (`COPIED`), and more so than those of the song's own dev split.
+        (`COPIED`), and more so than those of the song's own dev split. Without any of those `undecided` says so.
         """
-        own = self.own or Alike(0.0, 0.0)
+        own = self.own
+        if own is None:
+            return ""
         if abs(found.correlation) > max(COPIED, abs(own.correlation)):
-            beside = f" (the song's own dev split has {own.correlation:.3f})" if self.own else ""
-            return f"a second of it has the correlation {found.correlation:.3f} with a place in the song{beside}"
+            return (
+                f"a second of it has the correlation {found.correlation:.3f} with a place in the song (the song's own "
+                f"dev split has {own.correlation:.3f})"
+            )
         if found.share > own.share:
             return (
                 f"{found.share:.0%} of its seconds have a correlation of {COPIED} or more with the song, where "
                 f"{own.share:.0%} of those of the song's own dev split have"
             )
         return ""
+
+    def undecided(self, found: Alike) -> str:
+        """Say in a few words with numbers why it cannot be told whether a sound is a copy; empty where it can.
+
+        A network that has learnt the tones of a song is as like it as a copy: how alike the music's own seconds are is
+        known only where the dev split has one.
+        """
+        if self.own is not None or abs(found.correlation) < COPIED:
+            return ""
+        seconds = (self.song.samples - self.train_samples) / self.song.sample_rate
+        return (
+            f"a second of it has the correlation {found.correlation:.3f} with a place in the song, and the dev split "
+            f"of {seconds:.2f} s has no second of sound that would tell how alike that music is by itself"
+        )

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from math import fsum
 
+import numpy as np
+
 from longsong.audit.revaluate import TOLERANCE
 from longsong.audit.run import Run, read_tensors
+from longsong.errors import RunError
 
 __all__ = ["gradients_odd", "optimiser_altered", "was_begun_again"]
 
 
 def _begun_again(run: Run) -> int:
     """Give the number of updates before the last one at which the learning rate was the first one again; 0 for none."""
-    rates = [line["learning_rate"] for line in run.metrics.updates]
-    return max((at for at in range(1, len(rates)) if rates[at] > rates[at - 1]), default=0)
+    rises = np.flatnonzero(np.diff(run.metrics.updates.column("learning_rate")) > 0)
+    return int(rises[-1]) + 1 if len(rises) else 0
 
 
 def gradients_odd(run: Run) -> str:
@@ -26,7 +29,7 @@ def gradients_odd(run: Run) -> str:
     Raises
     ------
     RunError
-        The state cannot be read.
+        The state cannot be read, or updates have no gradient norm.
     """
     held = _held(run)
     sums = {since: _due(run, since) for since in (0, _begun_again(run))}
@@ -47,7 +50,7 @@ def was_begun_again(run: Run) -> bool | None:
     Raises
     ------
     RunError
-        The state cannot be read.
+        The state cannot be read, or updates have no gradient norm.
     """
     held, whole, since = _held(run), _due(run, 0), _due(run, _begun_again(run))
     if abs(whole - since) <= 2 * TOLERANCE * whole:
@@ -70,6 +73,8 @@ def _held(run: Run) -> float:
 
 
 def _due(run: Run, since: int) -> float:
-    decay, lines = run.of("training.rmsprop_decay"), run.metrics.updates[since:]
-    last = len(lines) - 1
-    return fsum((1 - decay) * decay ** (last - at) * line["gradient_norm"] ** 2 for at, line in enumerate(lines))
+    decay, norms = run.of("training.rmsprop_decay"), run.metrics.updates.column("gradient_norm")[since:]
+    if bare := int(np.isnan(norms).sum()):
+        raise RunError(f"{bare:,} of its updates have no gradient norm")
+    with np.errstate(over="ignore"):  # a norm beyond every network's is infinite when squared, and fits no state
+        return fsum((1 - decay) * decay ** np.arange(len(norms))[::-1] * np.square(norms))

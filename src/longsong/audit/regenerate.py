@@ -28,6 +28,7 @@ __all__ = [
     "allowed",
     "away_from",
     "fit_levels",
+    "moves_with",
     "precision_of",
     "regenerate",
     "see_seed",
@@ -257,7 +258,7 @@ def _join(wav: Samples, first: Floats, rounding: float) -> tuple[str | None, flo
     for join, piece in pieces.items():
         gain, shift = fit_levels(wav[: len(piece)], piece)
         away = away_from(wav, 0, piece, gain, shift)
-        if gain > 0 and away <= allowed(gain, rounding):
+        if gain > 0 and away <= allowed(gain, rounding) and moves_with(wav, piece):
             return join, gain, shift, away
     return None, 1.0, 0.0, float(closest)
 
@@ -291,6 +292,11 @@ def _follow(
 def allowed(gain: float, rounding: float = 0.0) -> float:
     """Give the levels that a sound may be from its predictions multiplied by `gain`: their rounding grows with it."""
     return (_LEVELS + rounding) * max(1.0, gain)
+
+
+def moves_with(wav: Samples, piece: Floats) -> bool:
+    """Tell whether half of what a wav moves by, or more, is a piece: silence is, to within rounding, any by nothing."""
+    return similarity(wav[: len(piece)], piece) ** 2 >= 1 / 2
 
 
 def away_from(wav: Samples, at: int, piece: Floats, gain: float, shift: float) -> float:

@@ -26,6 +26,7 @@ __all__ = [
     "TOLERANCE",
     "DevCost",
     "LeftOutError",
+    "NoCostError",
     "Workload",
     "batch_costs",
     "dev_batches",
@@ -46,6 +47,10 @@ _OFFSETS = (0, 1, 2)
 
 class LeftOutError(RunError):
     """Computing it again takes longer than an audit spends; no fault of the run."""
+
+
+class NoCostError(RunError):
+    """A run that has dev examples has no dev cost on record to compute again."""
 
 
 @dataclass
@@ -178,6 +183,8 @@ def revaluate(run: Run, song: SeenSong, recurrence: str, span: int, workload: Wo
     ------
     LeftOutError
         It would take too long.
+    NoCostError
+        There are dev examples, and no dev cost on record.
     RunError
         There is no dev example, or the parameters cannot be read.
     """
@@ -211,12 +218,15 @@ def dev_cost_after(
 
     Raises
     ------
-    LeftOutError, RunError
+    LeftOutError, NoCostError, RunError
         As `revaluate`.
     """
-    lines = [line for line in run.metrics.evaluations if line["epoch"] == epoch]
-    if not run.of("data.dev_examples") or not lines or lines[-1]["dev_cost"] is None:
+    evaluations = run.metrics.evaluations
+    costs_then = evaluations.column("dev_cost")[evaluations.column("epoch") == epoch]
+    if not run.of("data.dev_examples"):
         raise RunError(f"{run.name} has no dev cost, as it has no dev example")
+    if not len(costs_then) or np.isnan(costs_then[-1]):
+        raise NoCostError(f"{run.name} has no dev cost after epoch {epoch}, though it has dev examples")
     if epoch > run.of("training.epochs"):
         raise RunError(f"{run.name} has a dev cost of epoch {epoch}, and {run.of('training.epochs')} epochs")
     frame, seq = run.of("data.frame"), run.of("data.seq")
@@ -230,7 +240,7 @@ def dev_cost_after(
         "sum over the sequence": float(seq),
         "sum over the example": float(frame * seq),
     }
-    return DevCost(epoch, float(lines[-1]["dev_cost"]), recurrence, span, computed, ways)
+    return DevCost(epoch, float(costs_then[-1]), recurrence, span, computed, ways)
 
 
 def dev_batches(run: Run, epoch: int) -> list[NDArray[np.int64]]:

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longsong.audit.network import cell_of, expected_shapes, layers_of
+from longsong.audit.run_metrics import RunMetrics
 from longsong.audit.wavs import Wav
-from longsong.errors import RunError
-from longsong.fields import CONFIG, GENERATED, STATE, SUMMARY, Fields, require
-from longsong.files import read_json, sha256_of
-from longsong.metrics import Metrics
+from longsong.errors import RunError, UnreadableError
+from longsong.fields import CONFIG, STATE, SUMMARY, Fields, require
+from longsong.files import read_json, reading_named, sha256_of
 from longsong.reported import Configuration
+from longsong.sound_record import read_sound_record
 
 __all__ = ["Run"]
 
@@ -40,8 +41,9 @@ class Run:
         ``code`` for one that `grid.json` has in the code's own set, and that is a configuration of it (FACTS
         section 3); else ``post``.
 
-    Every reader below raises `RunError` where a file is missing, cut short, altered or of a newer version;
-    `altered` says so in words.
+    Every reader below raises `RunError` where a file is missing, cut short or altered, and `UnreadableError` where the
+    system does not give it, or a newer version wrote it: that is no fault of the run. `altered` says the
+    first in words.
     """
 
     folder: Path
@@ -99,7 +101,7 @@ class Run:
     @cached_property
     def generated(self) -> dict[str, Any]:
         """``generated.json``."""
-        return _read(self.path("generated.json"), "longsong.generated", GENERATED)
+        return read_sound_record(self.path("generated.json"))
 
     @property
     def has_sound(self) -> bool:
@@ -112,16 +114,24 @@ class Run:
         return Wav.open(self.path("generated.wav"))
 
     @cached_property
-    def metrics(self) -> Metrics:
+    def metrics(self) -> RunMetrics:
         """``metrics.jsonl``."""
-        return Metrics.read(self.path("metrics.jsonl"))
+        return RunMetrics.read(self.path("metrics.jsonl"))
 
     @cached_property
     def checkpoint(self) -> Path:
         """The folder of the last checkpoint."""
-        folders = sorted(path for path in self.path("checkpoints").glob("update-*") if path.is_dir())
+        held = self.path("checkpoints")
+        try:
+            folders = sorted(path for path in held.iterdir() if path.name.startswith("update-") and path.is_dir())
+        except (FileNotFoundError, NotADirectoryError):
+            folders = []
+        except OSError as error:
+            raise UnreadableError(
+                f"{held} cannot be read ({error.strerror}); check its permissions, and the disk"
+            ) from error
         if not folders:
-            raise RunError(f"there is no checkpoint in {self.path('checkpoints')}; train again")
+            raise RunError(f"there is no checkpoint in {held}; train again")
         return folders[-1]
 
     @cached_property
@@ -188,7 +198,12 @@ class Run:
         Returns
         -------
         str
-            Empty where file and digest agree; else one sentence naming both, or why it cannot be read.
+            Empty where file and digest agree; else one sentence naming both, or what is missing or cut short.
+
+        Raises
+        ------
+        UnreadableError
+            The system does not give one of the two, so that nothing can be said of it.
         """
         try:
             if kind == "metrics":
@@ -200,6 +215,8 @@ class Run:
             else:
                 path, recorded = self.path("generated.wav"), self.generated["sha256"]
             found = self.sha256(path)
+        except UnreadableError:
+            raise
         except RunError as error:
             return str(error)
         if found == recorded:
@@ -212,8 +229,8 @@ def tensor_shapes(path: Path) -> Shapes:
 
     Raises
     ------
-    RunError
-        It is missing, cut short or no such file.
+    RunError, UnreadableError
+        It is missing, cut short or no such file; the system does not give it.
     """
     with _opened(path) as file:
         return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -228,10 +245,10 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
 def _opened(path: Path) -> Any:
     from safetensors import SafetensorError, safe_open
 
+    with reading_named(path), path.open("rb"):
+        pass  # safetensors has one word for whatever the system says
     try:
         return safe_open(path, framework="numpy")
-    except FileNotFoundError:
-        raise RunError(f"there is no {path}; train again") from None
     except (OSError, SafetensorError) as error:
         raise RunError(f"{path} is cut short or altered ({error}); train again") from error
 

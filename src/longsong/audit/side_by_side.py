@@ -17,10 +17,12 @@ from longsong.errors import RunError
 from longsong.files import read_json, write_json
 from longsong.version import __version__
 
-__all__ = ["CELLS_FILE", "Ratio", "SideBySide", "read_cells", "write_cells"]
+__all__ = ["CELLS_FILE", "LEAST_ROUNDS", "Ratio", "SideBySide", "read_cells", "write_cells"]
 
 CELLS_FILE = "cells.json"
 """In the folder of the runs."""
+LEAST_ROUNDS = 15
+"""Rounds that are made however long they take; a median over fewer is one update's luck."""
 
 _FORMAT, _VERSION = "longsong.cells", 1
 
@@ -76,6 +78,11 @@ class SideBySide:
     threads: int
     seconds: Mapping[str, tuple[float, ...]]
 
+    @property
+    def rounds(self) -> int:
+        """Rounds that were counted."""
+        return len(next(iter(self.seconds.values())))
+
     def median(self, cell: str) -> float:
         """Give the median seconds of an update."""
         return statistics.median(self.seconds[cell])
@@ -115,22 +122,31 @@ def read_cells(path: Path) -> list[SideBySide]:
     Raises
     ------
     RunError
-        It is missing, cut short, altered, or of a newer version.
+        It is missing, cut short or altered, or has fewer rounds than are ever measured.
+    UnreadableError, VersionError
+        The system does not give it; it is of a newer version.
     """
     found = read_json(path, _FORMAT, _VERSION)
     try:
-        return [_configuration(dict(entry)) for entry in found["configurations"]]
+        measured = [_configuration(dict(entry)) for entry in found["configurations"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is altered ({error}); measure the cells again") from error
+    for one in measured:
+        if one.rounds < LEAST_ROUNDS:
+            raise RunError(
+                f"{path} has {one.rounds} rounds of {one.frame}x{one.seq}, where {LEAST_ROUNDS} or more are measured; "
+                "measure the cells again"
+            )
+    return measured
 
 
 def _configuration(entry: dict[str, Any]) -> SideBySide:
     medians = entry.pop("median_seconds")
     seconds = {str(cell): tuple(float(one) for one in times) for cell, times in entry.pop("seconds").items()}
     if len({len(times) for times in seconds.values()}) != 1 or not all(
-        len(times) > 1 and all(math.isfinite(one) and one > 0 for one in times) for times in seconds.values()
+        all(math.isfinite(one) and one > 0 for one in times) for times in seconds.values()
     ):
-        raise ValueError("there are not two rounds or more with the seconds of every cell")
+        raise ValueError("there are not as many rounds with the seconds of every cell")
     one = SideBySide(seconds=seconds, **entry)
     if medians != {cell: one.median(cell) for cell in seconds}:
         raise ValueError(f"medians of {medians} are not those of the rounds")

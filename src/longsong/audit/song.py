@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from longsong.errors import RunError
+from longsong.errors import RunError, UnreadableError
 from longsong.places import find_shards
 
 if TYPE_CHECKING:
@@ -120,9 +120,11 @@ def see_song(shards: str, runs: Path) -> SeenSong:
         There is no such folder (any more).
     RunError
         Its shards are altered; the message says which.
+    UnreadableError
+        The system does not give them, or a newer version wrote them.
     """
     from streams import Song
-    from streams.errors import StreamsError
+    from streams.errors import FormatVersionError, StreamsError
 
     folder = find_shards(shards, runs)
     if folder is None:
@@ -134,7 +136,9 @@ def see_song(shards: str, runs: Path) -> SeenSong:
         song = Song.open(folder)
         return SeenSong(folder, song, song.digest, **_read_all(song), disk_bytes=_disk_bytes(folder))
     except StreamsError as error:
-        raise RunError(str(error)) from error
+        refused = isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, FileNotFoundError)
+        kind = UnreadableError if refused or isinstance(error, FormatVersionError) else RunError
+        raise kind(str(error)) from error
 
 
 def _read_all(song: Song) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from longsong.audit.first_updates import draw_parameters, setting
 from longsong.audit.network import expected_shapes
-from longsong.audit.regenerate import SeenSeed, allowed, away_from, fit_levels, seed_as_seen
+from longsong.audit.regenerate import SeenSeed, allowed, away_from, fit_levels, moves_with, seed_as_seen
 from longsong.audit.run import Run
 
 __all__ = ["of_untrained_maps"]
@@ -29,7 +29,7 @@ def of_untrained_maps(run: Run, seed: SeenSeed) -> bool:
     Returns
     -------
     bool
-        False as well where the maps make next to nothing of the seed, so that any silence would do.
+        False as well for silence, which is, to within rounding, what maps that make next to nothing of the seed give.
 
     Raises
     ------
@@ -39,10 +39,9 @@ def of_untrained_maps(run: Run, seed: SeenSeed) -> bool:
     prediction = _first_heard(run, seed)
     wav = run.wav.data[seed.left :]
     for piece in (prediction[-1], prediction.reshape(-1)):
-        if float(np.ptp(piece)) <= 2 * allowed(1.0):
-            continue
         for gain, shift in ((1.0, 0.0), fit_levels(wav[: len(piece)], piece)):
-            if gain > 0 and away_from(wav, 0, piece, gain, shift) <= allowed(gain):
+            away = away_from(wav, 0, piece, gain, shift)
+            if gain > 0 and away <= allowed(gain) and moves_with(wav, piece):
                 return True
     return False
 

@@ -9,7 +9,7 @@ is said apart. ``docs/audit.md`` explains both.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ __all__ = [
     "every_run",
     "least_to_most",
     "name_some",
+    "not_of_all",
     "others",
     "unless_unseen",
 ]
@@ -56,6 +57,8 @@ class Finding:
         The files that the numbers were read from.
     by : str
         By how much it differs, in numbers; empty for every other verdict.
+    one_is_enough : bool
+        It is reproduced by a single run, whatever others do.
     """
 
     verdict: Verdict
@@ -63,6 +66,7 @@ class Finding:
     numbers: dict[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     by: str = ""
+    one_is_enough: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,26 @@ def unless_unseen(finding: Finding, seen: int, instead: str) -> Finding:
     return Finding(Verdict.NO_EVIDENCE, instead, finding.numbers, finding.files)
 
 
+def not_of_all(finding: Finding, why: str) -> Finding:
+    """Say of a finding that it is not of all that speak of the claim, as something could not be seen.
+
+    Parameters
+    ----------
+    finding : Finding
+        Of the others.
+    why : str
+        The sentence that says of which it is not, and why.
+
+    Returns
+    -------
+    Finding
+        The same with that sentence; no evidence where every run had to bear the claim out, and the others do.
+    """
+    taken_back = finding.verdict is Verdict.REPRODUCED and not finding.one_is_enough
+    verdict = Verdict.NO_EVIDENCE if taken_back else finding.verdict
+    return replace(finding, verdict=verdict, text=f"{finding.text} {why}")
+
+
 def as_coded(
     seen: Sequence[Seen], otherwise: str, nothing: str, numbers: dict[str, Any] | None = None, *, by: str
 ) -> Finding:
@@ -181,7 +205,7 @@ def as_coded(
         text = f"{len(coded)} of {_runs(len(seen))} as the 2016 code did: {name_some(coded)}."
         if rest:
             text += f" The other {rest} otherwise. {otherwise}"
-        return Finding(Verdict.REPRODUCED, text, counts, _files(coded))
+        return Finding(Verdict.REPRODUCED, text, counts, _files(coded), one_is_enough=True)
     if odd:
         return Finding(Verdict.DIFFERS, otherwise, counts, _files(odd), _by(odd, len(seen)))
     return Finding(Verdict.DIFFERS, otherwise, counts, _files(seen), by)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from longsong.audit.short_time import LEAST_SAMPLE_RATE
 from longsong.errors import RunError
+from longsong.files import reading_named
 
 __all__ = ["Wav", "seed_left_in", "similarity"]
 
@@ -44,13 +45,16 @@ class Wav:
         ------
         RunError
             There is no such file, it is no wav that the standard library reads, or its rate is none of sound.
+        UnreadableError
+            The system does not give it.
         """
+        with reading_named(path):
+            if not path.exists():
+                raise RunError(f"there is no {path}; run longsong generate")
         try:
-            with wave.open(str(path), "rb") as file:
+            with reading_named(path), path.open("rb") as held, wave.open(held, "rb") as file:
                 found = cls(path, file.getnchannels(), 8 * file.getsampwidth(), file.getframerate(), file.getnframes())
-        except FileNotFoundError:
-            raise RunError(f"there is no {path}; run longsong generate") from None
-        except (OSError, EOFError, wave.Error) as error:
+        except (EOFError, wave.Error) as error:
             raise RunError(f"{path} is no wav that can be read ({error}); generate it again") from error
         if found.sample_rate < LEAST_SAMPLE_RATE:
             raise RunError(f"{path} is no wav of sound: it has {found.sample_rate} samples a second; generate it again")
@@ -69,6 +73,8 @@ class Wav:
         ------
         RunError
             It is not mono of 16 bits, holds no sample, or fewer than its header says.
+        UnreadableError
+            The system does not give it.
         """
         if self.channels != 1 or self.sample_bits != 16:
             raise RunError(
@@ -77,9 +83,9 @@ class Wav:
         if not self.samples:
             raise RunError(f"{self.path} holds no sample; generate it again")
         try:
-            with wave.open(str(self.path), "rb") as file:
+            with reading_named(self.path), self.path.open("rb") as held, wave.open(held, "rb") as file:
                 data = np.frombuffer(file.readframes(self.samples), dtype="<i2")
-        except (OSError, EOFError, ValueError, wave.Error) as error:
+        except (EOFError, ValueError, wave.Error) as error:
             raise RunError(f"{self.path} cannot be read to its end ({error}); generate it again") from error
         if len(data) != self.samples:
             raise RunError(
@@ -129,7 +135,7 @@ def _holds(haystack: bytes, needle: bytes) -> bool:
     return True
 
 
-def similarity(wav: Samples, seed: Samples) -> float:
+def similarity(wav: Samples, seed: NDArray[np.int16] | NDArray[np.float64]) -> float:
     """Give the normalised correlation of a wav's start with its seed, over the shorter of the two.
 
     Finds a seed that was left in at another level, which `seed_left_in` cannot.

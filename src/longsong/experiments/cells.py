@@ -12,7 +12,7 @@ from torch import Tensor
 from longsong.audit.bounds import load_evidence
 from longsong.audit.cell_groups import groups_of_cells
 from longsong.audit.run import Run
-from longsong.audit.side_by_side import CELLS_FILE, SideBySide, write_cells
+from longsong.audit.side_by_side import CELLS_FILE, LEAST_ROUNDS, SideBySide, write_cells
 from longsong.errors import ConfigError, RunError
 from longsong.model import Network
 from longsong.places import find_shards
@@ -25,10 +25,8 @@ from longsong.training.record import RunRecord, read_record
 from longsong.training.splits import Splits
 from longsong.training.updater import Updater
 
-__all__ = ["LEAST_ROUNDS", "MOST_SECONDS", "measure_cells"]
+__all__ = ["MOST_SECONDS", "measure_cells"]
 
-LEAST_ROUNDS = 15
-"""Rounds that are made however long they take; a median over fewer is one update's luck."""
 MOST_SECONDS = 30.0
 """What a configuration is measured for, beyond that."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longsong.audit.run import Run
+from longsong.audit.run_metrics import Lines
 from longsong.errors import RunError
 from longsong.report.figure import number
 from longsong.report.thinning import thin
@@ -99,7 +100,7 @@ def _baselines(summary: dict[str, Any]) -> list[tuple[str, float]]:
     return found
 
 
-def _rows(updates: list[dict[str, Any]], evaluations: list[dict[str, Any]], mean: float) -> list[list[str]]:
+def _rows(updates: Lines, evaluations: Lines, mean: float) -> list[list[str]]:
     of_epoch: defaultdict[int, list[float]] = defaultdict(list)
     for line in updates:
         of_epoch[line["epoch"]].append(line["train_cost"])

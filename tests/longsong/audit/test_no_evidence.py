@@ -50,6 +50,18 @@ def test_carried_state_is_not_the_posts_way(runs: Path) -> None:
     assert found.row("P15").verdict == "reproduced"
 
 
+def test_sounds_of_other_names_are_named(runs: Path) -> None:
+    for record in runs.glob("*/generated.json"):
+        record.with_name("generated-carry-clip.json").write_text(record.read_text())
+        record.with_suffix(".wav").rename(record.with_name("generated-carry-clip.wav"))
+        record.unlink()
+    found = audit(runs)
+    said = "no generated.wav yet; what has another name (40x50-gru-199-s1/generated-carry-clip.wav, 50x50-gru-256-s1/"
+    for id in ("P12", "P13", "P14", "P15", "D02", "D03", "D04", "D13", "D14", "D15"):
+        assert found.row(id).verdict == "no evidence yet"
+        assert said in found.row(id).text
+
+
 def test_seeds_of_wavs_are_stated_by_no_one(runs: Path) -> None:
     for record in runs.glob("*/generated.json"):
         edit(record, seed={"source": "wav", "example": None, "start": 0, "stop": 1, "file": "mine.wav"})

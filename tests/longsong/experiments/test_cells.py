@@ -11,11 +11,11 @@ from run_folders import edit, read
 from small_song import tune, write_shards
 from training_runs import train
 
-from longsong.audit.side_by_side import read_cells
+from longsong.audit.side_by_side import LEAST_ROUNDS, read_cells
 from longsong.config import ModelConfig, TrainingConfig
 from longsong.errors import ConfigError, DeviceError, RunError
 from longsong.experiments import cells
-from longsong.experiments.cells import LEAST_ROUNDS, measure_cells
+from longsong.experiments.cells import measure_cells
 from longsong.training.updater import Updater
 
 CELLS = ("gru", "lstm", "rnn")

@@ -16,7 +16,7 @@ import longsong
 from longsong import DataConfig, ExecutionConfig, ModelConfig, TrainingConfig
 from longsong.errors import CheckpointError, ConfigError, NotFiniteError, RunError
 from longsong.files import sha256_of
-from longsong.metrics import Metrics
+from longsong.metrics import metric_lines
 from longsong.training import loop
 from longsong.training.monitors import indices_digest
 from longsong.training.record import read_summary
@@ -24,8 +24,9 @@ from streams import ShuffledScheme
 
 
 def read_metrics(run: Path) -> tuple[list[dict], list[dict]]:
-    metrics = Metrics.read(run / "metrics.jsonl")
-    return metrics.updates, metrics.evaluations
+    lines = list(metric_lines(run / "metrics.jsonl"))
+    updates, evaluations = ([line for line in lines if line["kind"] == kind] for kind in ("update", "dev"))
+    return updates, evaluations
 
 
 @pytest.fixture(scope="module")
