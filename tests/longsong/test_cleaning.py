@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from damage import flip
+from kept_checkpoints import train_and_keep_all
 from training_runs import config, final_bytes, train
 
 import longsong
@@ -129,6 +130,34 @@ def test_so_many_checkpoints_stay(runs, keep):
     clean(find_items(runs, keep_checkpoints=keep))
     left = [path.name for path in sorted(runs.glob("stopped/checkpoints/update-*"))]
     assert left == [f"update-{update:08d}" for update in (3, 6, 9)][-keep:]
+
+
+@pytest.mark.parametrize("keep", [1, 2, 9])
+def test_of_a_complete_run_the_last_checkpoint_stays_whatever_is_asked_for(shards, tmp_path, keep):
+    run = train_and_keep_all(shards, tmp_path / "run")
+    clean(find_items(run, keep_checkpoints=keep))
+    assert [path.name for path in run.glob("checkpoints/update-*")] == ["update-00000012"]
+    assert damages(run) == []
+
+
+def test_a_run_whose_summary_is_damaged_is_not_taken_for_complete(shards, tmp_path):
+    run = train_and_keep_all(shards, tmp_path / "run")
+    events = {path.name for path in run.glob("events.out.tfevents.*")}
+    assert events <= names(find_items(run, events=True).items, run)
+    flip(run / "summary.json")
+    assert names(find_items(run, keep_checkpoints=3, events=True).items, run) == {
+        "checkpoints/update-00000000", "checkpoints/update-00000003",
+    }  # fmt: skip
+
+
+def test_a_checkpoint_that_is_being_written_stays(runs):
+    (runs / "stopped/checkpoints/.update-00000015.partial").mkdir()
+    assert "stopped/checkpoints/.update-00000015.partial" not in names(find_items(runs).items, runs)
+
+
+def test_a_folder_of_that_name_in_which_nothing_was_put_aside_stays(runs):
+    (runs / "whole/damaged").mkdir()
+    assert "whole/damaged" not in names(find_items(runs).items, runs)
 
 
 def test_where_a_newer_checkpoint_is_damaged_the_older_ones_stay(runs, shards, made):

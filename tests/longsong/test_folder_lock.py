@@ -46,6 +46,10 @@ def test_a_folder_in_which_nothing_came_to_be_is_gone_again(tmp_path):
     assert owner_of(tmp_path / "a/b") is None
 
 
+def no_locks(file: int, *, exclusive: bool) -> bool:
+    raise OSError(errno.ENOLCK, "no locks")
+
+
 @contextmanager
 def process(command: list[str]) -> Iterator[subprocess.Popen]:
     """Have a process for this block."""
@@ -56,16 +60,27 @@ def process(command: list[str]) -> Iterator[subprocess.Popen]:
             started.kill()
 
 
-def note(folder: Path, workers: dict[str, object]) -> None:
-    """Write a lock file as an owner on this machine leaves it that was killed."""
-    left = {"owner": asdict(Owner(1, socket.gethostname(), "2026-11-23", 1.0)), "workers": workers}
+def note(folder: Path, workers: dict[str, object], host: str | None = None) -> None:
+    """Write a lock file as an owner on this machine, or on another, leaves it that was killed."""
+    left = {"owner": asdict(Owner(1, host or socket.gethostname(), "2026-11-23", 1.0)), "workers": workers}
     (folder / ".longsong-lock").write_text(json.dumps(left))
 
 
 def left_by_a_dead_owner(folder: Path) -> tuple[int, subprocess.Popen]:
     """Have a process take the lock, note a worker, and be killed; gives its pid and the worker, which sleeps on."""
     folder.mkdir()
-    worker = subprocess.Popen(WORKER)
+    asked = f"""
+import pathlib, signal, sys, time
+def stop(*_):
+    pathlib.Path({str(folder.parent / "asked")!r}).touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, stop)
+print("hears", flush=True)
+time.sleep(1000)
+"""
+    worker = subprocess.Popen([sys.executable, "-c", asked, WORKER[-1]], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout.readline() == "hears\n"
+    worker.stdout.close()
     code = f"""
 import sys, time
 sys.path[:0] = {sys.path!r}
@@ -93,6 +108,7 @@ def test_a_dead_owners_lock_is_taken_over_and_what_it_left_running_is_ended(tmp_
     assert owner_of(tmp_path / "runs") is None
     with sole_owner(tmp_path / "runs"):
         assert worker.poll() is not None
+        assert (tmp_path / "asked").exists() is not stopped  # so that it leaves a checkpoint, if it can hear
 
 
 def test_a_process_that_has_got_the_number_of_a_worker_is_left_alone(tmp_path):
@@ -110,6 +126,21 @@ def test_nothing_is_ended_but_this_users_workers(tmp_path, monkeypatch, whose):
             monkeypatch.setattr(folder_lock.os, "getuid", lambda: psutil.Process().uids().real + 1)
         with sole_owner(tmp_path):
             assert other.poll() is None
+
+
+def test_what_was_left_on_another_machine_is_nobody_here(tmp_path):
+    with process(WORKER) as other:
+        note(tmp_path, {str(other.pid): psutil.Process(other.pid).create_time()}, f"not-{socket.gethostname()}")
+        with sole_owner(tmp_path):
+            assert other.poll() is None
+
+
+def test_without_locks_of_the_file_system_the_owner_on_another_machine_is_taken_to_live(tmp_path, monkeypatch):
+    note(tmp_path, {}, f"not-{socket.gethostname()}")
+    monkeypatch.setattr(folder_lock, "try_lock", no_locks)
+    assert owner_of(tmp_path).host == f"not-{socket.gethostname()}"
+    with pytest.raises(BusyError, match=f"process 1 on not-{socket.gethostname()}"), sole_owner(tmp_path):
+        pass
 
 
 def test_a_worker_is_known_by_the_words_it_is_started_with(tmp_path):
@@ -140,10 +171,43 @@ def test_a_lock_file_that_is_altered_hinders_nobody(tmp_path, text):
         pass
 
 
-def test_without_locks_of_the_file_system_a_living_process_is_looked_for(tmp_path, monkeypatch):
-    def no_locks(file, *, exclusive):
-        raise OSError(errno.ENOLCK, "no locks")
+def test_others_may_look_who_works_on_it_at_the_same_time(tmp_path):
+    note(tmp_path, {})  # of one that is dead
+    with (tmp_path / ".longsong-lock").open("rb") as another:
+        assert folder_lock.try_lock(another.fileno(), exclusive=False)
+        assert owner_of(tmp_path) is None
 
+
+def test_a_disk_that_is_full_hinders_nobody(tmp_path, monkeypatch):
+    def pwrite(file, content, at):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with sole_owner(tmp_path) as lock:
+        with monkeypatch.context() as full:
+            full.setattr(folder_lock.os, "pwrite", pwrite)
+            lock.add_worker(os.getpid())
+        assert owner_of(tmp_path).pid == os.getpid()  # as it was written before
+        with pytest.raises(BusyError), sole_owner(tmp_path):
+            pass
+
+
+def test_a_lock_on_a_file_that_its_owner_removed_meanwhile_is_no_lock(tmp_path, monkeypatch):
+    really, locked = folder_lock.try_lock, []
+
+    def try_lock(file, *, exclusive):
+        if not locked:
+            (tmp_path / ".longsong-lock").unlink()  # between its being opened and its being locked
+        locked.append(file)
+        return really(file, exclusive=exclusive)
+
+    monkeypatch.setattr(folder_lock, "try_lock", try_lock)
+    with sole_owner(tmp_path):
+        assert owner_of(tmp_path).pid == os.getpid()
+        with pytest.raises(BusyError), sole_owner(tmp_path):
+            pass
+
+
+def test_without_locks_of_the_file_system_a_living_process_is_looked_for(tmp_path, monkeypatch):
     pid, worker = left_by_a_dead_owner(tmp_path / "runs")
     worker.kill()
     worker.wait()

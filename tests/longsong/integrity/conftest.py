@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from kept_checkpoints import train_and_keep_all
 from training_runs import train_and_generate, train_until
 
 
@@ -19,6 +20,12 @@ def complete_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def stopped_run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two of four epochs, with the checkpoints of both."""
     return train_until(shards, tmp_path_factory.mktemp("runs") / "stopped", 2, keep_checkpoints=2)
+
+
+@pytest.fixture(scope="session")
+def run_with_all(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Complete and heard, with the checkpoints of all four epochs."""
+    return train_and_keep_all(shards, tmp_path_factory.mktemp("runs") / "all")
 
 
 @pytest.fixture

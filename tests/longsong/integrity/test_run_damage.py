@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from longsong.generated import generate_into
 from longsong.generating import Generating
 from longsong.grid_file import write_grid
 from longsong.integrity import damages, set_aside, set_files_aside
-from longsong.integrity.run_damage import inspect_run
+from longsong.integrity.run_damage import inspect_run, is_run
 from longsong.training.checkpoint_files import read_state, write_state
 from longsong.training.run_lock import only_here
 
@@ -90,6 +91,55 @@ def run_needs_all(run: Path, name: str) -> bool:
     return name.endswith("best.safetensors") and not (run / "checkpoints").exists()
 
 
+def test_a_complete_run_without_any_checkpoint_is_not_whole(complete_run, copied, shards):
+    run = copied(complete_run)
+    remove(run / "checkpoints/update-00000012")
+    (damage,) = damages(run)
+    assert (damage.path, damage.part) == (run / "checkpoints", "checkpoint")
+    assert "holds no checkpoint" in str(damage)
+    assert set_aside(run).begins_anew
+    train(shards, run)
+    assert final_bytes(run) == final_bytes(complete_run)
+
+
+def test_all_that_is_damaged_is_named_in_the_order_of_what_depends_on_what(complete_run, copied):
+    run = copied(complete_run)
+    for name in PARTS:
+        flip(run / name)
+    # What else vouches for metrics and best parameters is damaged too.
+    assert [damage.part for damage in damages(run)] == ["configuration", "checkpoint", "summary", "sound"]
+    copied_again = shutil.copytree(complete_run, run.with_name("again"))
+    for name in PARTS.keys() - {"summary.json"}:
+        flip(copied_again / name)
+    found = [damage.part for damage in damages(copied_again)]
+    assert found == ["configuration", "checkpoint", "metrics", "best", "sound"]
+
+
+def test_before_its_first_epoch_ends_a_run_needs_no_best_parameters(run_with_all, complete_run, copied, shards):
+    run = copied(run_with_all)
+    for update in (3, 6, 9, 12):
+        remove(run / f"checkpoints/update-{update:08d}")
+    for name in ("summary.json", "checkpoints/best.safetensors", "checkpoints/best.json"):
+        remove(run / name)
+    assert damages(run) == []
+    assert [folder.name for folder in inspect_run(run).usable] == ["update-00000000"]
+    train(shards, run)
+    assert final_bytes(run) == final_bytes(complete_run)
+
+
+def test_what_is_a_run_is_told_by_its_files(complete_run, copied, tmp_path):
+    run = copied(complete_run)
+    (run / "checkpoints/config.json").write_text("{}")
+    assert is_run(run)  # whatever else lies in it
+    grid = tmp_path / "grid"
+    (grid / "checkpoints").mkdir(parents=True)
+    (grid / "config.json").write_text("{}")
+    write_grid(grid, planned_grid())
+    assert not is_run(grid)
+    assert damages(grid) == []
+    assert set_aside(grid) is None
+
+
 def test_a_run_goes_on_from_the_checkpoint_before(stopped_run, complete_run, shards, copied):
     run = copied(stopped_run)
     flip(run / "checkpoints/update-00000006/optimiser.safetensors")
@@ -130,6 +180,62 @@ def test_what_is_behind_the_checkpoint_is_written_again_and_is_no_damage(stopped
     assert damages(run) == []
     train(shards, run)
     assert metrics_without_times(run) == metrics_without_times(complete_run)
+
+
+def lengthen_past_the_last_checkpoint(run: Path) -> None:
+    lengthen(run / "metrics.jsonl")
+
+
+def flip_after_an_older_checkpoint(run: Path) -> None:
+    metrics = run / "metrics.jsonl"
+    older = read_state(run / "checkpoints/update-00000009")["metrics_bytes"]
+    content = bytearray(metrics.read_bytes())
+    content[older] ^= 1
+    metrics.write_bytes(content)
+
+
+def flip_the_last_checkpoint(run: Path) -> None:
+    flip(run / "checkpoints/update-00000012/parameters.safetensors")
+
+
+def lose_the_last_checkpoint(run: Path) -> None:
+    remove(run / "checkpoints/update-00000012")
+
+
+class TestACompleteRunThatHasToGoOn:
+    @pytest.mark.parametrize(
+        ("damage", "named", "left"),
+        [
+            (lengthen_past_the_last_checkpoint, "metrics", 12),
+            (flip_after_an_older_checkpoint, "metrics", 9),
+            (flip_the_last_checkpoint, "checkpoint", 9),
+            (lose_the_last_checkpoint, "checkpoint", 6),
+        ],
+    )
+    def test_it_is_complete_no_more_and_made_complete_again(self, run_with_all, copied, shards, damage, named, left):
+        run = copied(run_with_all)
+        assert damages(run) == []
+        damage(run)
+        assert [one.part for one in damages(run)] == [named]
+        done = set_aside(run)
+        assert not done.begins_anew
+        assert not (run / "summary.json").exists()  # else nobody would train it
+        assert (done.folder / "summary.json").read_bytes() == (run_with_all / "summary.json").read_bytes()
+        assert max(run.glob("checkpoints/update-*")).name == f"update-{left:08d}"
+        train(shards, run)
+        assert final_bytes(run)["parameters.safetensors"] == sha256_of(
+            run_with_all / "checkpoints/update-00000012/parameters.safetensors"
+        )
+        assert metrics_without_times(run) == metrics_without_times(run_with_all)
+        assert damages(run) == []
+
+    def test_a_whole_checkpoint_that_is_another_than_its_summarys_is_named(self, run_with_all, copied):
+        run = copied(run_with_all)
+        lose_the_last_checkpoint(run)
+        (damage,) = damages(run)
+        assert damage.path == run / "checkpoints/update-00000009"
+        assert str(damage) == f"{damage.path} is another than the one that {run / 'summary.json'} is of"
+        assert damage.path not in inspect_run(run).usable
 
 
 class TestBestParametersOfARunThatIsNotComplete:

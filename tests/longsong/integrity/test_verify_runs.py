@@ -172,6 +172,14 @@ def test_what_was_put_aside_is_made_again_by_training(runs, shards):
     assert main(["verify", str(runs)]) == 0
 
 
+def test_what_is_hidden_is_looked_at_by_nobody(runs, complete_run):
+    before = verify_runs(runs, quiet=True)
+    flip(shutil.copytree(complete_run, runs / ".trash/one") / "metrics.jsonl")
+    (runs / "two/.snapshots").mkdir()
+    (runs / "two/.snapshots/parity.json").write_text("{")
+    assert verify_runs(runs, quiet=True) == before
+
+
 OTHERS = {
     "notes.json": "// my notes", "map.json": '{"format": "geo", "rest_sha256": 1}', "list.json": "[1",
     "data.npz": "none", "pic.png": "none", "config.json": "{}",

@@ -62,6 +62,7 @@ def test_its_sound_and_what_no_estimate_has_are_left_of_it_to_the_end():
     run.begin("here", 0.0)
     run.hear(training(50), 100.0)
     run.hear(GENERATING, 101.0)
+    assert run.cost == 0.5  # of the last mini-batch still
     assert run.seconds_left(Pace(1.0, 2.0, 6.0), 105.0) == pytest.approx(2 * 10 - 4 + 6 - 100, abs=101)
     run.end("done", "", 120.0)
     assert run.seconds_left(Pace(), 120.0) == 0.0
@@ -77,11 +78,42 @@ def test_an_attempt_that_was_lost_counts_as_spent_and_the_next_goes_on():
     assert run.state == "left"
     assert run.spent(1000.0) == 22.0
     run.begin("there", 30.0)
+    begun = run.progress(Pace(), 30.0)
+    assert (begun["phase"], begun["done"], begun["total"], begun["unit"]) == ("", 0.0, None, "")
     run.hear(training(10, begun_at=10), 31.0)
     run.hear(training(20, begun_at=10), 51.0)
     assert run.expected() == 40.0
     assert run.attempts == 2
+    assert run.times(51.0) == (41.0, 0.0, 2.0)
     assert run.seconds_left(Pace(), 51.0) == pytest.approx(30 * 2 + 10, rel=0.05)
+
+
+def test_of_one_that_was_lost_when_it_was_trained_only_its_sound_is_left():
+    run = live()
+    run.begin("here", 0.0)
+    run.hear(training(0), 1.0)
+    run.hear(training(50), 41.0)  # in less time than was expected
+    run.hear(GENERATING, 41.0)
+    run.end("left", "killed", 42.0)
+    assert run.seconds_left(Pace(), 50.0) == pytest.approx(10 - 1)
+
+
+def test_what_is_counted_before_its_updates_is_none_of_them():
+    run = live()
+    run.begin("here", 0.0)
+    run.hear({**GENERATING, "phase": "verifying the song", "unit": "samples", "done": 31_600, "total": 31_600}, 1.0)
+    run.hear(training(3), 7.0)
+    assert run.expected() == 6.0
+
+
+def test_what_each_start_takes_beside_its_updates_is_counted_once_a_start():
+    run = live()
+    for begun in (0.0, 100.0):
+        run.begin("here", begun)
+        run.hear(training(25 if begun else 0, begun_at=25 if begun else 0), begun + 4.0)
+        run.hear(training(50 if begun else 25, begun_at=25 if begun else 0), begun + 54.0)
+        run.end("done" if begun else "left", "", begun + 54.0)
+    assert Pace.of([run], 200.0).rest == 4.0
 
 
 def test_the_pace_is_that_of_what_is_done():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from longsong.scheduling.order import Job, choose_within, first_fitting, makespan, next_job
@@ -50,11 +50,15 @@ def test_with_time_to_spare_there_is_much_to_hear_early():
     assert begun.index("long") > 20
 
 
+@example([Job(f"run {n}", *job) for n, job in enumerate([(1, 1), (1, 1), (2, 1), (2, 2), (2, 1), (2, 1)])], 3)
 @given(JOBS, st.integers(3, 4))
 def test_all_are_run_once_and_end_no_much_later_than_the_longest_first(jobs, slots):
     took, begun = simulate(jobs, slots)
     assert sorted(begun) == sorted(job.name for job in jobs)
-    assert took <= max((1.02 ** len(jobs)) * makespan(jobs, [], slots), 0.0) + 1e-9
+    # Of jobs that take several slots the longest-first schedule itself may get longer when it is made again from a
+    # later moment (Graham's anomalies), so that 2 % at each beginning is no bound for all.
+    narrow = all(job.slots == 1 for job in jobs)
+    assert took <= (1.02 ** len(jobs) if narrow else 2.0) * makespan(jobs, [], slots) + 1e-9
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=6), st.integers(1, 3))
@@ -96,6 +100,12 @@ def test_what_is_chosen_first_shows_most_and_of_equals_the_first_that_is_given()
     jobs = [Job("rnn-s1", 1.0), Job("rnn-s2", 1.0), Job("rnn-s3", 1.0), Job("gru-s1", 1.5)]
     covers = {job.name: {job.name, job.name[:3]} for job in jobs}
     assert [job.name for job in choose_within(jobs, covers, 9.0, 1)] == ["rnn-s1", "gru-s1", "rnn-s2", "rnn-s3"]
+
+
+def test_what_takes_no_time_is_chosen_first():
+    jobs = [Job("long", 5.0), Job("begun", 0.0)]  # all but done, or by an estimate of nothing
+    covers = {job.name: {job.name} for job in jobs}
+    assert [job.name for job in choose_within(jobs, covers, 9.0, 1)] == ["begun", "long"]
 
 
 def test_the_first_that_fits_is_taken_whatever_it_costs():

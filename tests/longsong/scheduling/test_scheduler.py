@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from acted_workers import Clock, Stage
 
+from longsong import errors
 from longsong.scheduling import scheduler as scheduler_module
 from longsong.scheduling.live import Assignment
 from longsong.scheduling.pool import Pool
@@ -88,21 +90,40 @@ def test_what_takes_all_slots_runs_alone(clock):
     assert {"a", "b"} in at_once
 
 
-def test_one_that_is_killed_goes_on_alone_and_the_others_do_not_wait_for_it(clock):
+@pytest.mark.parametrize("lost", ["killed", "failed MemoryError no room"])
+def test_one_that_is_lost_goes_on_alone_and_the_others_do_not_wait_for_it(clock, lost):
     def script(name, attempt):
-        return [(1.0, "update"), (3.0, "killed")] if name == "a" and attempt == 1 else works()
+        return [(1.0, "update"), (3.0, lost)] if (name, attempt) == ("a", 1) else works(100.0)
 
-    seen = Seen(clock, script, [assignment(name) for name in "abc"])
-    at_once = []
-    seen.rounds = lambda: at_once.append({run.name for run in seen.scheduler.runs if run.state == "running"})
+    seen = Seen(clock, script, [assignment(name, 100.0) for name in "abc"])
+    (run,) = [run for run in seen.scheduler.runs if run.name == "a"]
+    beside = {1: set(), 2: set()}
+
+    def look():
+        if run.state == "running":
+            beside[run.attempts] |= {one.name for one in seen.scheduler.runs if one.state == "running"}
+
+    seen.rounds = look
     seen.scheduler.run()
     assert set(seen.states.values()) == {"done"}
-    assert seen.stage.given.count("a") == 2
-    assert "what it wrote to standard error" in seen.logs["a"][0]
-    (run,) = [run for run in seen.scheduler.runs if run.name == "a"]
-    assert run.attempts == 2
-    second = [names for names in at_once if "a" in names][-1]
-    assert second == {"a"}
+    assert beside == {1: {"a", "b"}, 2: {"a"}}  # in all rounds, though the others are long
+    assert seen.stage.given == ["a", "b", "c", "a"]
+    log = "what it wrote to standard error" if lost == "killed" else "Traceback of no room"
+    assert log in seen.logs["a"][0]
+
+
+def test_one_that_is_lost_is_begun_again_after_a_pause_that_grows(clock):
+    """What was in its way may be gone then."""
+    begun, seconds = [], 1.0
+
+    def script(name, attempt):
+        begun.append(clock.now)
+        return [(seconds, "failed OSError no answer")]
+
+    Seen(clock, script, [assignment("a")]).scheduler.run()
+    pauses = [after - before - seconds for before, after in pairwise(begun)]
+    assert pauses == pytest.approx(scheduler_module._SECONDS_BEFORE_AGAIN, abs=0.3)
+    assert 1 < pauses[0] < pauses[1]
 
 
 def test_one_that_fails_again_and_again_is_given_up_after_two_retries(clock):
@@ -120,12 +141,50 @@ def test_one_that_fails_again_and_again_is_given_up_after_two_retries(clock):
     assert ("a", "failed") in seen.changes
 
 
-@pytest.mark.parametrize("kind", ["ConfigError", "NotFiniteError", "CheckpointError"])
+def test_on_one_of_several_machines_it_is_begun_again_beside_what_runs_on_the_others(clock):
+    begun, seconds = {}, {"a": 50.0, "b": 100.0, "c": 300.0}
+
+    def script(name, attempt):
+        begun[name, attempt] = clock.now
+        return [(3.0, "killed")] if (name, attempt) == ("a", 1) else works(seconds[name])
+
+    seen = Seen(clock, script, [assignment(name, seconds[name]) for name in "abc"], slots=3, alone=2)
+    ends = []
+    seen.rounds = lambda: ends.append(clock.now) if seen.states["b"] == "done" and not ends else None
+    seen.scheduler.run()
+    assert set(seen.states.values()) == {"done"}
+    assert ends[0] - 1 < begun["a", 2] < ends[0] + 1  # one slot was free all the time, and it takes two
+
+
+def test_it_is_begun_again_after_its_pause_though_nothing_ended_meanwhile(clock):
+    begun = []
+
+    def script(name, attempt):
+        if name == "a":
+            begun.append(clock.now)
+        return [(3.0, "killed")] if (name, attempt) == ("a", 1) else works(100.0)
+
+    Seen(clock, script, [assignment(name, 100.0) for name in "ab"], slots=2, alone=1).scheduler.run()
+    assert begun[1] - begun[0] == pytest.approx(3.0 + scheduler_module._SECONDS_BEFORE_AGAIN[0], abs=0.3)
+
+
+FOR_GOOD = ["AudioError", "CheckpointError", "ConfigError", "DeviceError", "NotFiniteError", "VersionError"]
+
+
+@pytest.mark.parametrize("kind", FOR_GOOD)
 def test_what_would_come_again_is_not_tried_again(clock, kind):
     seen = Seen(clock, lambda *_: [(1.0, f"failed {kind} the cost is nan")], [assignment("a")])
     seen.scheduler.run()
     assert seen.states == {"a": "failed"}
     assert seen.stage.given == ["a"]
+    assert issubclass(getattr(errors, kind), errors.LongsongError)  # as a worker names it
+
+
+def test_updates_that_take_long_as_was_expected_are_waited_for(clock):
+    updates = [(500.0 * n, "update") for n in range(1, 11)]
+    seen = Seen(clock, lambda *_: [*updates, (5000.0, "done")], [assignment("a", 600.0)], patience=20.0)
+    seen.scheduler.run()  # each takes eight times as long, and more than ten times the patience
+    assert (seen.states, seen.stage.given) == ({"a": "done"}, ["a"])
 
 
 def test_one_that_hangs_is_killed_and_begun_again(clock):
@@ -163,6 +222,21 @@ def test_interrupted_all_stop_and_are_left(clock):
     assert [worker.stops for worker in seen.stage.started] == [2, 2]
     assert seen.stage.killed == []
     assert all(worker.closed for worker in seen.stage.started)
+
+
+def test_one_that_is_done_while_all_stop_is_done(clock):
+    seen = Seen(clock, lambda name, _: works(22.0 if name == "a" else 1000.0), [assignment(name) for name in "ab"])
+    seen.stage.stops_needed = 2
+
+    def interrupt():
+        if clock.now > 120 and not any(worker.stops for worker in seen.stage.started):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    seen.rounds = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        seen.scheduler.run()
+    assert seen.states == {"a": "done", "b": "left"}
+    assert [worker.stops for worker in seen.stage.started] == [1, 2]
 
 
 def test_interrupted_twice_all_end_at_once(clock):
@@ -209,6 +283,28 @@ def test_with_a_budget_what_shows_most_is_begun_first_and_without_one_what_is_ch
     assert seen.stage.given == begun
 
 
+def test_what_is_covered_already_is_not_what_a_budget_goes_to_first(clock):
+    assignments = [
+        replace(assignment(name, seconds), covers=frozenset({name, name[:3]})) for name, seconds in KINDS.items()
+    ]
+    seen = Seen(clock, lambda name, _: works(9.0), assignments, 1, budget=10.0, covered=frozenset({"rnn"}))
+    seen.scheduler.run()
+    assert seen.stage.given == ["gru-s1"]
+
+
+def test_where_a_run_is_is_known_once_its_worker_knows(clock):
+    seen = Seen(clock, lambda *_: works(), [assignment("a")])
+    where = []
+
+    def look():
+        where.append(seen.scheduler.runs[0].where)
+        seen.stage.started[0].where = "another-node:7"
+
+    seen.rounds = look
+    seen.scheduler.run()
+    assert set(where) == {"acted:0", "another-node:7"}
+
+
 def test_the_time_left_is_known_after_the_first_tenth_though_estimates_were_wrong(clock):
     # All take three times as long as was thought.
     assignments = [assignment(f"run {n}", 10.0 + n) for n in range(40)]
@@ -239,6 +335,8 @@ def test_a_process_in_which_a_run_failed_gets_no_other(clock):
     seen = Seen(clock, script, [assignment(name) for name in ("a", "bad", "c", "d")], slots=1)
     seen.scheduler.run()
     assert seen.states == {"a": "done", "bad": "failed", "c": "done", "d": "done"}
+    assert set(seen.stage.killed) == poisoned  # at once: it need not end by itself
+    assert all(worker.closed for worker in seen.stage.started if worker.where in poisoned)
 
 
 class FullDisk:
@@ -246,12 +344,14 @@ class FullDisk:
 
     def __init__(self, clock, until: float) -> None:
         self.clock, self.until = clock, until
+        self.asked = 0
 
     def has_room(self) -> bool:
+        self.asked += 1
         return self.clock.now >= self.until
 
     def script(self, name: str, attempt: int) -> list[tuple[float, str]]:
-        if self.has_room():
+        if self.clock.now >= self.until:
             return works()
         return [(1.0, "update"), (2.0, "failed SpaceError no room left on the disk")]
 
@@ -264,6 +364,7 @@ def test_while_the_disk_is_full_nothing_begins_and_no_attempt_is_spent(clock):
     assert len(seen.stage.given) == 5  # two that ran when it was full, and all three after that
     assert [run.attempts for run in seen.scheduler.runs] == [1, 1, 1]
     assert seen.notes == ["the disk is full: nothing is begun until there is room", "the disk has room again"]
+    assert disk.asked <= 900 / 10 + 3  # it takes a look at all files of a run
 
 
 def test_a_disk_that_stays_full_is_waited_for_for_an_hour(clock):

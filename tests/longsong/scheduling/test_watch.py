@@ -22,6 +22,13 @@ def test_one_that_works_is_left_alone_for_longer():
     assert "though it took processor time" in watch.verdict(101.0)
 
 
+def test_to_take_hardly_any_processor_time_is_not_to_work():
+    watch = Watch(0.0, step=1.0, patience=10.0)
+    for now in range(1, 12):
+        watch.looked(float(now), 0.01 * now)  # a thread that looks now and then whether anything came
+    assert "no progress and no processor time" in watch.verdict(11.5)
+
+
 def test_a_long_update_is_waited_for_in_its_own_measure():
     watch = Watch(0.0, step=60.0, patience=10.0)
     for now in range(1, 1201):

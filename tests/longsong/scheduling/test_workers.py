@@ -131,6 +131,7 @@ time.sleep(1000)
     scheduler.stdout.close()
     until(lambda: not _lives(pid))
     assert list((tmp_path / "run/checkpoints").glob("update-*"))
+    assert not (tmp_path / "run/summary.json").exists()  # it stopped, and did not go on to its end
     with only_here(tmp_path / "run"):
         pass  # nobody holds it any more
 
