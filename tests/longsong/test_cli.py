@@ -116,7 +116,7 @@ def test_a_run_says_what_it_takes_and_how_it_is_computed(shards, tmp_path, capsy
     words = ["train", shards, "--frame", 20, "--seq", 5, "--hidden", 4, "--epochs", 1, "--device", "cpu"]
     for options, named in (
         (["--threads", 1, "--segment", 2, "--micro-batch", 50], "1 thread, float32, the fused form"),
-        (["--precision", "bfloat16"], "bfloat16 products"),
+        (["--precision", "bfloat16"], "bfloat16"),
         (["--recurrence", "reference"], "float32, the reference form"),
     ):
         run = tmp_path / named.partition(" ")[0]

@@ -195,10 +195,10 @@ def test_a_disk_that_is_too_small_for_what_is_left_is_found_out_before_anything_
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "shards").symlink_to(done.folder / "shards")
-    monkeypatch.setattr(space, "free_bytes", lambda path: 50_000_000)
+    monkeypatch.setattr(space, "free_bytes", lambda path: 5_000_000)
     monkeypatch.setattr(LocalWorkers, "start", None)  # it is found out before anything is measured
     assert main(SMOKE) == 2
-    assert "50,000,000 bytes" in capsys.readouterr().err
+    assert "5,000,000 bytes" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

@@ -9,7 +9,7 @@ from run_folders import edit, read
 
 from longsong.audit.run import Run
 from longsong.errors import RunError
-from longsong.metrics import Metrics
+from longsong.metrics import metric_lines
 from longsong.report.run_curves import curves_of
 
 NAME = "40x50-gru-199-s1"
@@ -17,21 +17,22 @@ NAME = "40x50-gru-199-s1"
 
 def test_the_curves_are_those_of_the_metrics(made: Path) -> None:
     found = curves_of(Run.open(made / NAME))
-    metrics, summary = Metrics.read(made / NAME / "metrics.jsonl"), read(made / NAME / "summary.json")
-    assert found.updates == len(metrics.updates)
+    lines, summary = list(metric_lines(made / NAME / "metrics.jsonl")), read(made / NAME / "summary.json")
+    updates, evaluations = ([line for line in lines if line["kind"] == kind] for kind in ("update", "dev"))
+    assert found.updates == len(updates)
     if found.updates <= len(found.train):
-        assert [cost for _, cost in found.train] == [line["train_cost"] for line in metrics.updates]
-    assert found.dev == [(line["update"], line["dev_cost"]) for line in metrics.evaluations]
+        assert [cost for _, cost in found.train] == [line["train_cost"] for line in updates]
+    assert found.dev == [(line["update"], line["dev_cost"]) for line in evaluations]
     assert dict(found.baselines) == {
         "predicting the mean, dev split": summary["cost_of_mean"],
         "predicting zero": summary["cost_of_zero"],
     }
-    assert len(found.rows) == len(metrics.evaluations) == 31
+    assert len(found.rows) == len(evaluations) == 31
     first, last = found.rows[0], found.rows[-1]
     assert first[:3] == ["0", "0", ""]  # before the first update there is no train cost
-    of_last = [line["train_cost"] for line in metrics.updates if line["epoch"] == 30]
+    of_last = [line["train_cost"] for line in updates if line["epoch"] == 30]
     assert last[2] == f"{sum(of_last) / len(of_last):.5f}"
-    assert last[4] == f"{metrics.evaluations[-1]['dev_cost'] / summary['cost_of_mean']:.3f}"
+    assert last[4] == f"{evaluations[-1]['dev_cost'] / summary['cost_of_mean']:.3f}"
     assert f"{min(cost for _, cost in found.dev):.5f} at the lowest" in found.described
 
 

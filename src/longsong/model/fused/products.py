@@ -13,6 +13,11 @@ from torch import Tensor
 __all__ = ["Bfloat16Products", "Products", "has_bfloat16"]
 
 
+_LEAST_INNER, _LEAST_WORK = 33, 1 << 20
+"""Columns of the first operand, and multiplications, from which on oneDNN takes bfloat16 instructions. On smaller
+products it quietly computes in float32: in 2026 with 16 columns or fewer, or no more than some 65,536 multiplications."""
+
+
 class Products:
     """Products in the precision of their operands."""
 
@@ -36,9 +41,10 @@ class Products:
 class Bfloat16Products(Products):
     """Products of float32 numbers that are rounded to bfloat16 first; their sums are float32.
 
-    On a CPU oneDNN makes them where the processor has instructions for it (`has_bfloat16`). Elsewhere, and on other
-    devices, operands are rounded here and multiplied as float32: that gives the same products, since those of two
-    bfloat16 numbers are float32 numbers, and takes longer than float32 itself (``docs/decisions/011``).
+    On a CPU oneDNN makes them where the processor has instructions for it (`has_bfloat16`) and the product is large.
+    Elsewhere, and on other devices, operands are rounded here and multiplied as float32: that gives the same products,
+    since those of two bfloat16 numbers are float32 numbers, and takes longer than float32 itself
+    (``docs/decisions/011``).
 
     Parameters
     ----------
@@ -51,23 +57,26 @@ class Bfloat16Products(Products):
 
     def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Write ``a b`` to `out`."""
-        torch.mm(self._rounded(a), self._rounded(b), out=out)
+        torch.mm(*self._operands(a, b), out=out)
 
     def add(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Add ``a b`` to `out`."""
-        torch.addmm(out, self._rounded(a), self._rounded(b), out=out)
+        torch.addmm(out, *self._operands(a, b), out=out)
 
     def affine(self, a: Tensor, b: Tensor, bias: Tensor, out: Tensor) -> None:
         """Write ``a b + bias`` to `out`."""
-        torch.addmm(bias, self._rounded(a), self._rounded(b), out=out)
+        torch.addmm(bias, *self._operands(a, b), out=out)
 
     def active(self) -> AbstractContextManager[None]:
         """Give the context in which oneDNN takes float32 operands as bfloat16."""
         return _medium_precision() if self.native else nullcontext()
 
-    def _rounded(self, operand: Tensor) -> Tensor:
-        left = self.native and operand.device.type == "cpu"  # oneDNN has no part in products elsewhere
-        return operand if left else operand.to(torch.bfloat16).to(operand.dtype)
+    def _operands(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        inner, work = a.shape[1], a.numel() * b.shape[1]
+        # oneDNN has no part in products elsewhere.
+        if self.native and a.device.type == "cpu" and inner >= _LEAST_INNER and work >= _LEAST_WORK:
+            return a, b
+        return a.to(torch.bfloat16).to(a.dtype), b.to(torch.bfloat16).to(b.dtype)
 
 
 @contextmanager

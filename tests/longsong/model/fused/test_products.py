@@ -52,6 +52,21 @@ def test_each_product_is_that_of_its_operands(products, dtype):
     assert largest_error(affine, bias.double() + product) <= within
 
 
+@pytest.mark.parametrize("products", [Bfloat16Products(), Bfloat16Products(native=False)], ids=["native", "rounded"])
+@pytest.mark.parametrize(
+    "shape", [(1, 4, 4), (1, 256, 512), (16, 16, 16), (3, 100, 50), (1024, 16, 99), (128, 33, 256)]
+)
+def test_whatever_their_size(products, shape):
+    rows, inner, columns = shape
+    generator = torch.Generator().manual_seed(1)
+    a, b = (torch.randn(part, generator=generator) for part in ((rows, inner), (inner, columns)))
+    out = torch.empty(rows, columns)
+    with products.active():
+        products.multiply(a, b, out)
+    assert largest_error(out, exactly(products, a, b)) <= 8 * torch.finfo(torch.float32).eps
+    assert largest_error(out, a.double() @ b.double()) > 1e-4
+
+
 @pytest.mark.parametrize(("products", "dtype"), WAYS[2:])
 def test_operands_are_rounded_to_bfloat16_and_sums_are_not(products, dtype):
     a, b, _, out = operands(dtype)
@@ -99,7 +114,7 @@ def test_instructions_are_seen_by_the_processors_flags(flags, can, tmp_path, mon
 def test_operands_on_another_device_are_rounded_here_whatever_the_processor_has(monkeypatch):
     given = []
     monkeypatch.setattr(torch, "mm", lambda a, b, out: given.extend((a, b)))
-    here, elsewhere = torch.ones(2, 2), torch.ones(2, 2, device="meta")
+    here, elsewhere = (torch.ones(1024, 1024, device=device) for device in ("cpu", "meta"))
     for operand in (here, elsewhere):
         Bfloat16Products(native=True).multiply(operand, operand, torch.empty_like(operand))
     assert given[0] is here
