@@ -15,7 +15,7 @@ __all__ = ["Bfloat16Products", "Products", "has_bfloat16"]
 
 _LEAST_INNER, _LEAST_WORK = 33, 1 << 20
 """Columns of the first operand, and multiplications, from which on oneDNN takes bfloat16 instructions. On smaller
-products it quietly computes in float32: in 2026 with 16 columns or fewer, or no more than some 65,536 multiplications."""
+products it quietly computes in float32: in 2026 with up to 16 columns, or up to some 65,536 multiplications."""
 
 
 class Products:
