@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from torch import Tensor
 
 from longsong.config import Elementwise
-from longsong.generation.captured import Repeated
 from longsong.generation.guards import Guard
 from longsong.generation.kept import iterations_together
 from longsong.model import Network
+from longsong.model.captured import Repeated
 from longsong.model.fused import Products, Stepper
 
 __all__ = ["generate_carry"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from longsong.config import RunConfig, whole
 from longsong.errors import ConfigError, NotFiniteError
 from longsong.files import os_errors_named
 from longsong.model import Network
+from longsong.model.fused import FusedGradient
 from longsong.model.gradient import CostGradient
 from longsong.model.profile import section
 from longsong.progress import Progress
@@ -26,6 +28,7 @@ from longsong.space import require_space
 from longsong.training.checkpoint import Best
 from longsong.training.checkpoint_files import has_checkpoint, remove_older
 from longsong.training.device import DTYPES, available_threads, find_device
+from longsong.training.enqueued_updates import EnqueuedUpdates
 from longsong.training.evaluation import DevGroups
 from longsong.training.feed import TorchBatches, torch_batches
 from longsong.training.followers import NoMonitors, NoSaver
@@ -46,6 +49,7 @@ from longsong.training.saver import Saver
 from longsong.training.splits import Splits
 from longsong.training.summary import summarise
 from longsong.training.updater import Updater
+from longsong.training.updates import ImmediateUpdates, Updates
 from longsong.units import human_bytes
 
 __all__ = ["train"]
@@ -194,6 +198,14 @@ class _Fetching:
             self.progress.update(self.progress.done, note)
 
 
+@dataclass(frozen=True)
+class _Note:
+    """What is known of an update before it is made: its examples, and how long they were waited for."""
+
+    indices: NDArray[np.int64]
+    waited_seconds: float
+
+
 class _Training:
     """One start of a run."""
 
@@ -243,6 +255,9 @@ class _Training:
             self._form(profile),
             profile,
         )
+        self.updates = self._updates(profile)
+        self.begun = self.at.update  # updates, whether or not they are made
+        self.notes: deque[_Note] = deque()
         writer = Saver if ranks.first else NoSaver
         self.saver = writer(run / "checkpoints", network, self.at.best.sha256, keep)
         self.seconds_before, self.started = self.at.training_seconds, time.monotonic()
@@ -254,6 +269,12 @@ class _Training:
             return form
         self.ranked = RankedGradient(form, self.ranks, lambda: self.interrupted.is_set(), profile)
         return self.ranked
+
+    def _updates(self, profile: UpdateProfile | None) -> Updates:
+        # Where the time of a section goes is known only of what was waited for.
+        if self.device.type == "cuda" and profile is None and isinstance(self.updater.form, FusedGradient):
+            return EnqueuedUpdates(self.updater.parameters, self.optimiser, self.updater.form)
+        return ImmediateUpdates(self.updater)
 
     def complete(self) -> None:
         """Make all updates that are left, and write the summary."""
@@ -309,48 +330,32 @@ class _Training:
 
     def _epoch(self) -> None:
         at, record = self.at, self.record
-        stream = self.train_stream
-        started, waited = time.monotonic(), stream.waited_seconds
+        stream, per_epoch = self.train_stream, record.counts["updates_per_epoch"]
+        waited = stream.waited_seconds
+        self.updates.begin_epoch()
         wholes: Iterator[NDArray[np.int64]] | None = None
         for inputs, targets in self._awaited(self.train_batches):
             if self.ranks.size > 1 and wholes is None:
                 wholes = iter(stream.scheme.mini_batches(stream.epoch, stream.position - 1))
             indices = stream.indices if wholes is None else next(wholes)
-            if self.dev_groups is not None and (at.update + 1) % record.counts["updates_per_epoch"] == 0:
+            if self.dev_groups is not None and (self.begun + 1) % per_epoch == 0:
                 self.dev_groups.begin()
-            begun = time.monotonic()
-            cost, step = self.updater.update(inputs, targets)
-            at.update += 1
-            now = time.monotonic()
-            self.monitors.update(
-                update=at.update,
-                epoch=at.epoch + 1,
-                indices=indices,
-                cost=cost,
-                step=step,
-                learning_rate=self.optimiser.learning_rate,
-                seconds=now - started,
-                waited_seconds=stream.waited_seconds - waited,
-                computed_seconds=now - begun,
-            )
-            speed = len(indices) * record.data.frame * record.data.seq / (now - started)
+            self.notes.append(_Note(indices, stream.waited_seconds - waited))
+            waited = stream.waited_seconds
+            self.updates.begin(inputs, targets)
+            self.begun += 1
             # So that its memory is free for the next: the loop's own names would hold it until that is there.
             del inputs, targets
-            self.progress.update(
-                at.update,
-                f"epoch {at.epoch + 1} of {record.training.epochs}, cost {cost:.5f}, {speed / 1e6:.2f} M samples/s, "
-                f"waiting for data {self.monitors.waiting_share:.1%}",
-                cost=cost,
-            )
-            started, waited = now, stream.waited_seconds
+            self._record(wait=False)
             self.saver.check()
             if self.profile is not None:
                 self.profile.count(len(stream.indices))
-            if at.update % record.counts["updates_per_epoch"]:
+            if self.begun % per_epoch:
                 # Not after the last update of an epoch: the checkpoint at its end follows at once.
                 self._stop_if_interrupted()
-                if now - self.saved >= _SECONDS_BETWEEN_CHECKPOINTS:
+                if time.monotonic() - self.saved >= _SECONDS_BETWEEN_CHECKPOINTS:
                     self._save()
+        self._record(wait=True)
         self.optimiser.learning_rate *= record.training.lr_decay
         if not math.isfinite(self.optimiser.learning_rate):
             raise NotFiniteError(f"the learning rate is {self.optimiser.learning_rate}")
@@ -361,6 +366,32 @@ class _Training:
             self.on_epoch(at.epoch)
         if at.epoch < record.training.epochs:
             self._stop_if_interrupted()
+
+    def _record(self, *, wait: bool) -> None:
+        """Write down the updates that are made; with `wait` all that were begun."""
+        at, record = self.at, self.record
+        for made in self.updates.finished(wait=wait):
+            note = self.notes.popleft()
+            at.update += 1
+            self.monitors.update(
+                update=at.update,
+                epoch=at.epoch + 1,
+                indices=note.indices,
+                cost=made.cost,
+                step=made.step,
+                learning_rate=self.optimiser.learning_rate,
+                seconds=made.seconds,
+                # Where updates are not waited for, mini-batches are: beside updates, and that costs nothing.
+                waited_seconds=min(note.waited_seconds, made.seconds - made.computed_seconds),
+                computed_seconds=made.computed_seconds,
+            )
+            speed = len(note.indices) * record.data.frame * record.data.seq / made.seconds
+            self.progress.update(
+                at.update,
+                f"epoch {at.epoch + 1} of {record.training.epochs}, cost {made.cost:.5f}, "
+                f"{speed / 1e6:.2f} M samples/s, waiting for data {self.monitors.waiting_share:.1%}",
+                cost=made.cost,
+            )
 
     def _evaluate(self) -> bool:
         """Record the dev cost; says whether the parameters are the best after an epoch so far (FACTS section 4)."""
@@ -389,6 +420,7 @@ class _Training:
             self._save_now(best=best)
 
     def _save_now(self, *, best: bool) -> None:
+        self._record(wait=True)
         at = self.at
         at.parameters = self.updater.parameters.detach()
         at.mean_square = self.optimiser.mean_square

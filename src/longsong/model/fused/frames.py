@@ -43,9 +43,12 @@ class FrameLayers:
             self._products.add(frames.t(), flat(d_e[some]), gradient["input_to_hidden.W"])
         add_column_sums(flat(d_e), gradient["input_to_hidden.b"])
 
-    def cost(self, p: Parameters, h: Tensor, y: Tensor, workspace: Workspace) -> float:
-        """Give the sum over every element of (prediction - target)^2."""
-        return sum(_sum_of_squares(d_y) for _, d_y in self._differences(p, h, y, workspace))
+    def cost(self, p: Parameters, h: Tensor, y: Tensor, workspace: Workspace) -> Tensor:
+        """Give the sum over every element of (prediction - target)^2; float64, of no dimension."""
+        total = h.new_zeros((), dtype=torch.float64)
+        for _, d_y in self._differences(p, h, y, workspace):
+            total += _sum_of_squares(d_y)
+        return total
 
     def costs_of_rows(self, p: Parameters, h: Tensor, y: Tensor, workspace: Workspace) -> Tensor:
         """Give the sum of squares over all elements of each row, shape (rows,), float64."""
@@ -57,9 +60,9 @@ class FrameLayers:
 
     def cost_and_gradient(
         self, p: Parameters, gradient: Parameters, h: Tensor, y: Tensor, d_h: Tensor, workspace: Workspace
-    ) -> float:
+    ) -> Tensor:
         """Give the sum of squares; add half of its gradient for the output layer, and write that for `h` to `d_h`."""
-        total = 0.0
+        total = h.new_zeros((), dtype=torch.float64)
         weights = p["hidden_to_output.W"].t()
         for some, d_y in self._differences(p, h, y, workspace):
             total += _sum_of_squares(d_y)
@@ -104,6 +107,6 @@ def _steps_at_once(rows: int, steps: int, frame: int, itemsize: int) -> int:
     return min(steps, max(1, _PIECE_BYTES // (rows * frame * itemsize)))
 
 
-def _sum_of_squares(d_y: Tensor) -> float:
+def _sum_of_squares(d_y: Tensor) -> Tensor:
     every = d_y.view(-1)
-    return torch.dot(every, every).item()
+    return torch.dot(every, every)

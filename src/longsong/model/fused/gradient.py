@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import pairwise
 from math import ceil
 
@@ -92,9 +92,25 @@ class FusedGradient:
         self._frames = FrameLayers(self._products)
         self._workspace = Workspace(torch.empty(0))
 
-    @torch.no_grad()
     def cost_and_gradient(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         """Give the cost of a mini-batch, and its gradient; as `longsong.model.gradient.CostGradient`.
+
+        Raises
+        ------
+        ValueError
+            The mini-batch holds no example.
+        """
+        cost, gradient = self.enqueue(parameters, inputs, targets)
+        return cost.item(), gradient
+
+    @torch.no_grad()
+    def enqueue(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Have a device compute what `cost_and_gradient` gives, and do not wait for it.
+
+        Returns
+        -------
+        cost : Tensor, shape (), float64
+            Good until it is asked for again, like the gradient, shape (size,).
 
         Raises
         ------
@@ -105,24 +121,24 @@ class FusedGradient:
         workspace, p = self._memory(parameters), self.network.named(parameters)
         flat = workspace.take("gradient", self.network.size).zero_()
         gradient = self.network.named(flat)
-        total = 0.0
+        total = parameters.new_zeros((), dtype=torch.float64)
         with self._products.active():
             for x, y in self.network.micro_batches(inputs, targets, self.micro_batch):
                 total += self._add_gradient(p, gradient, x, y)
         flat.mul_(2 / inputs.numel())
-        return total / inputs.numel(), flat
+        return total.div_(inputs.numel()), flat
 
     @torch.no_grad()
     def cost(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> float:
         """Give the cost of a mini-batch; `ValueError` where it holds no example."""
         _refuse_empty(inputs)
         workspace, p = self._memory(parameters), self.network.named(parameters)
-        total = 0.0
+        total = parameters.new_zeros((), dtype=torch.float64)
         with self._products.active():
             for x, y in self.network.micro_batches(inputs, targets, self.micro_batch):
                 for some, top in self._run(p, x, self._initial(p, x.shape[1])):
                     total += self._frames.cost(p, top[1:], y[some], workspace)
-        return total / inputs.numel()
+        return total.item() / inputs.numel()
 
     @torch.no_grad()
     def costs(self, parameters: Tensor, inputs: Tensor, targets: Tensor, sizes: Sequence[int]) -> list[float]:
@@ -168,6 +184,11 @@ class FusedGradient:
             rows, segment, self.network.frame, itemsize
         )
 
+    @property
+    def memory(self) -> Hashable:
+        """What is the same as long as the buffers stay where they are."""
+        return id(self._workspace), self._workspace.moves
+
     def _memory(self, like: Tensor) -> Workspace:
         """Give the buffers, of the device and type of a tensor."""
         if not self._workspace.fits(like):
@@ -203,7 +224,7 @@ class FusedGradient:
                     e = states[0][1:]
             yield some, states[0]
 
-    def _add_gradient(self, p: Parameters, gradient: Parameters, x: Tensor, y: Tensor) -> float:
+    def _add_gradient(self, p: Parameters, gradient: Parameters, x: Tensor, y: Tensor) -> Tensor:
         """Add the gradient of the sum of squares over some rows, halved; give the sum of squares."""
         steps, rows = x.shape[:2]
         segment = self.segment or steps
@@ -217,7 +238,7 @@ class FusedGradient:
                     pass
                 begins.append(state)
         d_state: State = [[torch.zeros_like(tensor) for tensor in layer] for layer in state]
-        total = 0.0
+        total = x.new_zeros((), dtype=torch.float64)
         for (first, stop), begin in zip(reversed(list(pairwise(borders))), reversed(begins), strict=True):
             total += self._back_through(p, gradient, x[first:stop], y[first:stop], begin, d_state)
         for layer, d_begin in zip(self._layers, d_state, strict=True):
@@ -227,7 +248,7 @@ class FusedGradient:
 
     def _back_through(
         self, p: Parameters, gradient: Parameters, x: Tensor, y: Tensor, begin: State, d_state: State
-    ) -> float:
+    ) -> Tensor:
         """Run a segment there and back; `d_state` is the gradient of the state after it, then of that before it."""
         workspace = self._workspace
         steps, rows = x.shape[:2]

@@ -18,11 +18,17 @@ class Workspace:
     ----------
     like : Tensor
         Of the device and type that buffers are to have.
+
+    Attributes
+    ----------
+    moves : int
+        How often a buffer was made, or made anew: as long as this stays, all stay where they are.
     """
 
     def __init__(self, like: Tensor) -> None:
         self._like = like
         self._memory: dict[str, Tensor] = {}
+        self.moves = 0
 
     def take(self, name: str, *shape: int) -> Tensor:
         """Give a buffer, C-contiguous, with whatever in it."""
@@ -32,6 +38,7 @@ class Workspace:
             # Both at once would be more memory than is said to be needed.
             memory = None
             self._memory.pop(name, None)
+            self.moves += 1
             memory = self._memory[name] = self._like.new_empty(size)
         return memory[:size].view(shape)
 

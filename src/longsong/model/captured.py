@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import torch
 
@@ -40,16 +40,32 @@ class Repeated:
     device : torch.device
     capture : callable, optional
         From work to what does it again.
+    memory : callable, optional
+        Gives what is the same as long as the work's memory stays where it is; where it has changed, what was captured
+        is of no use any more.
     """
 
-    def __init__(self, work: Work, device: torch.device, capture: Callable[[Work], Work] = capture) -> None:
-        self._work = work
+    def __init__(
+        self,
+        work: Work,
+        device: torch.device,
+        capture: Callable[[Work], Work] = capture,
+        memory: Callable[[], Hashable] = lambda: None,
+    ) -> None:
+        self._work, self._memory = work, memory
         self._capture = capture if device.type == "cuda" else None
-        self._begun = False
+        self._captured: Work | None = None
+        self._done_in: Hashable = self  # equal to nothing that `memory` gives
 
     def __call__(self) -> None:
         """Do the work."""
-        if self._begun and self._capture is not None:
-            self._work, self._capture = self._capture(self._work), None
-        self._work()
-        self._begun = True
+        memory = self._memory()
+        if self._capture is None or memory != self._done_in:
+            self._captured = None
+            self._work()
+            # The first time the work itself takes memory.
+            self._done_in = self._memory()
+            return
+        if self._captured is None:
+            self._captured = self._capture(self._work)
+        self._captured()

@@ -7,9 +7,9 @@ import torch
 
 from longsong.config import ModelConfig
 from longsong.generation import generate_carry
-from longsong.generation.captured import Repeated
 from longsong.generation.kept import iterations_together
 from longsong.model import Network
+from longsong.model.captured import Repeated
 
 CUDA = torch.device("cuda")
 TOGETHER = iterations_together(8)
@@ -41,6 +41,17 @@ def test_elsewhere_nothing_is_captured():
     repeated()
     repeated()
     assert done == ["worked", "worked"]
+
+
+def test_where_its_memory_has_moved_it_is_captured_again():
+    done: list[str] = []
+    work, capture = recorder(done)
+    place = iter("aabbbccc")  # asked for before, and again after the work was done as it is
+
+    repeated = Repeated(work, CUDA, capture, lambda: next(place))
+    for _ in range(5):
+        repeated()
+    assert done == ["worked", "worked", "captured", "replayed", "worked", "captured", "replayed"]
 
 
 def test_steps_that_are_repeated_stand_by_themselves(monkeypatch):
