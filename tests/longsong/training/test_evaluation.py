@@ -8,6 +8,7 @@ import torch
 from longsong.config import DataConfig
 from longsong.training import evaluation
 from longsong.training.evaluation import DevGroups
+from longsong.training.feed import torch_batches
 from longsong.training.splits import Splits
 
 CPU = torch.device("cpu")
@@ -39,6 +40,22 @@ def test_groups_are_the_mini_batches_of_the_stream(shards, monkeypatch, together
                 assert torch.equal(part, torch.from_numpy(expected_part).to(dtype))
         assert sizes == [min(together, 10 - first) for first in range(0, 10, together)]
         assert grouped.state_dict() == alone.state_dict()
+
+
+@pytest.mark.parametrize("together", [1, 3, 100])
+def test_so_they_are_on_another_device(shards, monkeypatch, together):
+    monkeypatch.setattr(evaluation, "_MOST_ELSEWHERE", together)
+    monkeypatch.setattr(evaluation, "torch_batches", lambda stream, _, dtype: torch_batches(stream, CPU, dtype))
+    grouped, alone = streams_of(shards, 32)
+    found, numbers = [], []
+    for inputs, targets, rows in DevGroups(grouped, torch.device("meta"), torch.float32):
+        found += zip(torch.split(inputs, rows), torch.split(targets, rows), strict=True)
+        numbers.append(len(rows))
+    for pair, expected in zip(found, alone.get_epoch_iterator(), strict=True):
+        for part, expected_part in zip(pair, expected, strict=True):
+            assert torch.equal(part, torch.from_numpy(expected_part.copy()))
+    assert numbers == [min(together, 10 - first) for first in range(0, 10, together)]
+    assert grouped.state_dict() == alone.state_dict()
 
 
 def test_large_mini_batches_come_one_by_one(shards, monkeypatch):

@@ -11,12 +11,15 @@ from torch import Tensor
 
 from longsong.config import Cell, Elementwise, choice, whole
 from longsong.model.cell import Parameters
+from longsong.model.fused import wavefront
 from longsong.model.fused.frames import FrameLayers
 from longsong.model.fused.gru import FusedGRU
+from longsong.model.fused.lanes import Lanes
 from longsong.model.fused.layer import FusedLayer
 from longsong.model.fused.lstm import FusedLSTM
 from longsong.model.fused.products import Products
 from longsong.model.fused.rnn import FusedRNN
+from longsong.model.fused.wavefront import Seen, chunks_of
 from longsong.model.fused.workspace import Workspace
 from longsong.model.network import Network
 from longsong.model.profile import Profile, section
@@ -30,8 +33,9 @@ LAYERS: dict[Cell, type[FusedGRU] | type[FusedLSTM] | type[FusedRNN]] = {
 }
 """The fused layer of each cell."""
 
-_FORWARD_BYTES = 1 << 24
-"""Of activations, where none is kept for a way back: a cost alone, or the states at the borders of segments."""
+_FORWARD_BYTES, _FORWARD_BYTES_ELSEWHERE = 1 << 24, 1 << 28
+"""Of activations, where none is kept for a way back: a cost alone, or the states at the borders of segments. On a CPU
+what stays in its caches; on other devices what is worth a launch."""
 
 State = list[list[Tensor]]
 """Of each layer the tensors of its state, each of shape (rows, hidden)."""
@@ -62,6 +66,8 @@ class FusedGradient:
         How the rest is done (`longsong.model.fused.compiled_available`).
     profile : Profile, optional
         Is told where the time goes.
+    lanes : Lanes, optional
+        One for each layer: they go on at the same time (`longsong.model.fused.wavefront`); one after the other without.
 
     Raises
     ------
@@ -78,6 +84,7 @@ class FusedGradient:
         products: Products | None = None,
         elementwise: Elementwise = "plain",
         profile: Profile | None = None,
+        lanes: Lanes | None = None,
     ) -> None:
         choice("elementwise", elementwise, Elementwise)
         for name, pieces in (("micro-batch", micro_batch), ("segment", segment)):
@@ -89,7 +96,7 @@ class FusedGradient:
         self._layers: list[FusedLayer] = [
             LAYERS[config.cell](n, config.hidden, self._products, elementwise) for n in range(config.layers)
         ]
-        self._frames = FrameLayers(self._products)
+        self._frames, self._lanes = FrameLayers(self._products), lanes
         self._workspace = Workspace(torch.empty(0))
 
     def cost_and_gradient(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
@@ -180,6 +187,8 @@ class FusedGradient:
         each = sum(sum(layer.widths.values()) + len(layer.states) for layer in layers) + 2
         borders = (ceil(steps / segment) + 2) * sum(len(layer.states) for layer in layers)
         numbers = rows * hidden * (segment * each + 2 * len(layers) + 2 + borders)
+        if self._lanes is not None:
+            numbers += rows * hidden * (len(layers) - 1) * (segment + len(chunks_of(segment)))
         return itemsize * (numbers + self.network.size) + self._frames.workspace_bytes(
             rows, segment, self.network.frame, itemsize
         )
@@ -206,7 +215,8 @@ class FusedGradient:
         """
         hidden, rows = self.network.config.hidden, x.shape[1]
         widest = max(sum(layer.widths.values()) + len(layer.states) for layer in self._layers)
-        at_once = max(1, _FORWARD_BYTES // (x.element_size() * hidden * rows * widest))
+        at_once = _FORWARD_BYTES if x.device.type == "cpu" else _FORWARD_BYTES_ELSEWHERE
+        at_once = max(1, at_once // (x.element_size() * hidden * rows * widest))
         if self.segment is not None:
             at_once = min(at_once, self.segment)
         if most is not None:
@@ -254,24 +264,33 @@ class FusedGradient:
         steps, rows = x.shape[:2]
         hidden = self.network.config.hidden
         e = self._encode(p, x)
-        seen = []
+        seen: list[Seen] = []
         with section(self._profile, "recurrence"):
             for n, layer in enumerate(self._layers):
-                states, kept = self._buffers(layer, n, steps, rows)
-                _set(states, begin[n])
-                layer.forward(p, e, states, kept)
-                seen.append((e, states, kept))
-                e = states[0][1:]
+                seen.append(Seen(e, *self._buffers(layer, n, steps, rows)))
+                _set(seen[n].states, begin[n])
+                e = seen[n].states[0][1:]
+            if self._lanes is None:
+                for layer, one in zip(self._layers, seen, strict=True):
+                    layer.forward(p, one.e, one.states, one.kept)
+            else:
+                wavefront.forward(self._layers, p, seen, self._lanes)
         d_h = workspace.take("d_h", steps + 1, rows, hidden)
         with section(self._profile, "output and cost"):
             total = self._frames.cost_and_gradient(p, gradient, e, y, d_h[1:], workspace)
         with section(self._profile, "recurrence"):
-            for n, layer in reversed(list(enumerate(self._layers))):
-                e, states, kept = seen[n]
-                d_h[-1].add_(d_state[n][0])
-                # The gradient of its inputs is that of the states of the layer below, in the same place.
-                layer.backward(p, gradient, e, states, kept, [d_h, *d_state[n][1:]], d_h[1:])
-                d_state[n][0].copy_(d_h[0])
+            if self._lanes is not None:
+                more = len(chunks_of(steps))
+                lower = range(len(self._layers) - 1)
+                between = [workspace.take(f"{n} d_h", steps + more, rows, hidden) for n in lower]
+                wavefront.backward(self._layers, p, gradient, seen, d_h, between, d_state, self._lanes)
+            else:
+                for n, layer in reversed(list(enumerate(self._layers))):
+                    d_h[-1].add_(d_state[n][0])
+                    # The gradient of its inputs is that of the states of the layer below, in the same place.
+                    own = [d_h, *d_state[n][1:]]
+                    layer.backward(p, gradient, seen[n].e, seen[n].states, seen[n].kept, own, d_h[1:])
+                    d_state[n][0].copy_(d_h[0])
         with section(self._profile, "input products"):
             self._frames.add_input_gradient(gradient, x, d_h[1:], workspace)
         return total
