@@ -48,7 +48,7 @@ Recurrence = Literal["time", "batch"]
 Normalise = Literal["minmax", "stdev", "none"]
 Precision = Literal["float32", "float64", "bfloat16"]
 Form = Literal["fused", "reference"]
-Elementwise = Literal["compiled", "plain"]
+Elementwise = Literal["compiled", "kernel", "plain"]
 Device = Literal["auto", "cpu", "cuda"]
 Mode = Literal["post", "carry"]
 Join = Literal["last-frame", "crossfade"]
@@ -316,8 +316,9 @@ class ExecutionConfig(_Section):
     form : {'fused', 'reference'}
         How cost and gradient are computed: the fast form, or the reference cells under automatic
         differentiation. Option ``--recurrence``.
-    elementwise : {'compiled', 'plain'} or None
-        How the fused form does what is no matrix product; None for what pays.
+    elementwise : {'compiled', 'kernel', 'plain'} or None
+        How the fused form does what is no matrix product: in compiled loops (CPU), in one kernel together with the
+        products of a step (CUDA), in operations of torch; None for what pays.
     segment : int or None
         Steps of the recurrence whose states stand in memory at once, in the fused form; the others' are
         computed a second time on the way back. None for as many as memory holds.

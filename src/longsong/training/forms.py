@@ -12,13 +12,16 @@ from longsong.model import Network
 from longsong.model.fused import (
     STEPS_WORTH_COMPILING,
     Bfloat16Products,
+    CudaLanes,
     FusedGradient,
     compiled_available,
     has_bfloat16,
 )
 from longsong.model.gradient import CostGradient
+from longsong.model.kernels import kernels_available
 from longsong.model.profile import Profile
 from longsong.model.reference import ReferenceGradient
+from longsong.training.device import DTYPES
 
 __all__ = ["choose_elementwise", "describe_form", "make_gradient", "require_form"]
 
@@ -36,6 +39,8 @@ def make_gradient(network: Network, execution: ExecutionConfig, profile: Profile
     """
     if execution.form == "reference":
         return ReferenceGradient(network, execution.micro_batch)
+    # Layers one after the other where the time of each is asked for. A CPU is busy with one.
+    aside = execution.device == "cuda" and execution.elementwise == "kernel" and profile is None
     return FusedGradient(
         network,
         micro_batch=execution.micro_batch,
@@ -43,6 +48,7 @@ def make_gradient(network: Network, execution: ExecutionConfig, profile: Profile
         products=Bfloat16Products() if execution.precision == "bfloat16" else None,
         elementwise=execution.elementwise or "plain",
         profile=profile,
+        lanes=CudaLanes(torch.device("cuda"), network.config.layers) if aside else None,
     )
 
 
@@ -60,16 +66,20 @@ def choose_elementwise(execution: ExecutionConfig, device: torch.device, steps: 
     Raises
     ------
     ConfigError
-        Compiled loops are asked for, and cannot be had.
+        Compiled loops or kernels are asked for, and cannot be had.
     """
     if execution.form == "reference":
         return None
-    if execution.elementwise == "compiled" and (lacking := _lacking(device)) is not None:
-        raise ConfigError(f"elementwise compiled cannot be had: {lacking}; leave it out, or take plain")
     if execution.elementwise is not None:
+        if (lacking := _lacking(execution.elementwise, execution, device)) is not None:
+            raise ConfigError(
+                f"elementwise {execution.elementwise} cannot be had: {lacking}; leave it out, or take plain"
+            )
         return execution.elementwise
+    best = _best(device)
     # Asked in this order: to know whether it can be had takes the time and memory of loading the compiler.
-    return "compiled" if steps > STEPS_WORTH_COMPILING and _lacking(device) is None else "plain"
+    worth = best == "kernel" or steps > STEPS_WORTH_COMPILING
+    return best if worth and _lacking(best, execution, device) is None else "plain"
 
 
 def require_form(execution: ExecutionConfig, device: torch.device, run: Path) -> None:
@@ -78,12 +88,12 @@ def require_form(execution: ExecutionConfig, device: torch.device, run: Path) ->
     Raises
     ------
     ConfigError
-        Its loops were compiled, and that cannot be had any more; it would end with other numbers.
+        Its loops were compiled or kernels, and that cannot be had any more; it would end with other numbers.
     """
-    lacking = _lacking(device) if execution.elementwise == "compiled" else None
-    if lacking is not None:
+    way = execution.elementwise or "plain"
+    if (lacking := _lacking(way, execution, device)) is not None:
         raise ConfigError(
-            f"{run} was started with compiled element-wise work, and that cannot be had any more: {lacking}; "
+            f"{run} was started with {_WAYS[way]}, and that cannot be had any more: {lacking}; "
             "mend that, or give another --out"
         )
 
@@ -97,14 +107,31 @@ def describe_form(execution: ExecutionConfig, device: torch.device, steps: int) 
     if execution.form == "reference":
         parts.append("the reference form")
     else:
-        parts.append(f"the fused form, its element-wise work {execution.elementwise}")
-        if execution.elementwise == "plain" and device.type == "cpu" and steps > STEPS_WORTH_COMPILING:
-            lacking = _lacking(device)
+        parts.append(f"the fused form with {_WAYS[execution.elementwise or 'plain']}")
+        best = _best(device)
+        if execution.elementwise == "plain" and (best == "kernel" or steps > STEPS_WORTH_COMPILING):
+            lacking = _lacking(best, execution, device)
             parts[-1] += "" if lacking is None else f" ({lacking})"
     promise = "; the same seed gives the same bytes on this machine with as many threads"
     return ", ".join(parts) + (promise if device.type == "cpu" else "")
 
 
-def _lacking(device: torch.device) -> str | None:
-    """Say why loops cannot be compiled for a device; None where they can."""
+_WAYS: dict[Elementwise, str] = {
+    "compiled": "compiled element-wise work",
+    "kernel": "a kernel for each layer's steps",
+    "plain": "plain element-wise work",
+}
+
+
+def _best(device: torch.device) -> Elementwise:
+    """Give what is fastest on a device, where it can be had."""
+    return "kernel" if device.type == "cuda" else "compiled"
+
+
+def _lacking(way: Elementwise, execution: ExecutionConfig, device: torch.device) -> str | None:
+    """Say why a way of element-wise work cannot be had on a device; None where it can."""
+    if way == "plain":
+        return None
+    if way == "kernel":
+        return kernels_available(device, DTYPES[execution.precision])
     return compiled_available() if device.type == "cpu" else f"they are compiled for the CPU alone, not {device.type}"

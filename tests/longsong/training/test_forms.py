@@ -64,7 +64,6 @@ def test_each_choice_computes_the_same_gradient_in_another_way():
 def test_compiled_where_it_pays_and_can_be_had(available):
     assert choose_elementwise(EXECUTION, CPU, MANY) == "compiled"
     assert choose_elementwise(EXECUTION, CPU, FEW) == "plain"
-    assert choose_elementwise(EXECUTION, CUDA, MANY) == "plain"
     assert choose_elementwise(replace(EXECUTION, elementwise="plain"), CPU, MANY) == "plain"
     assert choose_elementwise(replace(EXECUTION, elementwise="compiled"), CPU, FEW) == "compiled"
     assert choose_elementwise(replace(EXECUTION, form="reference"), CPU, MANY) is None
@@ -72,6 +71,36 @@ def test_compiled_where_it_pays_and_can_be_had(available):
     assert choose_elementwise(EXECUTION, CPU, MANY) == "plain"
     with pytest.raises(ConfigError, match="compiled cannot be had: no compiler grows here"):
         choose_elementwise(replace(EXECUTION, elementwise="compiled"), CPU, MANY)
+
+
+@pytest.fixture
+def kernels(monkeypatch):
+    """Have kernels there, or not, for a reason."""
+    monkeypatch.setattr(forms, "kernels_available", lambda device, dtype: None)
+    return lambda reason: monkeypatch.setattr(forms, "kernels_available", lambda device, dtype: reason)
+
+
+def test_kernels_on_cuda_where_they_can_be_had(kernels):
+    on_cuda, kernel = replace(EXECUTION, device="cuda"), replace(EXECUTION, device="cuda", elementwise="kernel")
+    assert choose_elementwise(on_cuda, CUDA, FEW) == "kernel"
+    assert choose_elementwise(EXECUTION, CPU, FEW) == "plain"
+    assert choose_elementwise(kernel, CUDA, FEW) == "kernel"
+    assert choose_elementwise(replace(on_cuda, elementwise="plain"), CUDA, FEW) == "plain"
+    require_form(kernel, CUDA, Path("runs/x"))
+    assert "with a kernel for each layer's steps" in describe_form(kernel, CUDA, FEW)
+    kernels("no Triton swims here")
+    assert choose_elementwise(on_cuda, CUDA, FEW) == "plain"
+    said = describe_form(replace(on_cuda, elementwise="plain"), CUDA, FEW)
+    assert said == "CUDA, float32, the fused form with plain element-wise work (no Triton swims here)"
+    with pytest.raises(ConfigError, match="kernel cannot be had: no Triton swims here; leave it out, or take plain"):
+        choose_elementwise(kernel, CUDA, FEW)
+    with pytest.raises(ConfigError, match=r"started with a kernel for each layer's steps, .* no Triton swims here"):
+        require_form(kernel, CUDA, Path("runs/x"))
+
+
+def test_loops_are_not_compiled_for_cuda():
+    with pytest.raises(ConfigError, match="compiled for the CPU alone, not cuda"):
+        choose_elementwise(replace(EXECUTION, elementwise="compiled"), CUDA, MANY)
 
 
 def test_what_was_compiled_is_gone_on_with_compiled_or_not_at_all(available):
@@ -85,13 +114,13 @@ def test_what_was_compiled_is_gone_on_with_compiled_or_not_at_all(available):
 
 def test_what_is_said(available, monkeypatch):
     plain = replace(EXECUTION, elementwise="plain")
-    assert describe_form(plain, CPU, FEW).startswith("2 threads, float32, the fused form, its element-wise work plain;")
+    assert describe_form(plain, CPU, FEW).startswith("2 threads, float32, the fused form with plain element-wise work;")
     assert "same bytes" in describe_form(plain, CPU, FEW)
     assert describe_form(replace(plain, threads=1), CPU, FEW).startswith("1 thread, ")
     assert "the reference form" in describe_form(replace(EXECUTION, form="reference"), CPU, MANY)
-    assert "plain (" not in describe_form(plain, CPU, MANY)
+    assert "work (" not in describe_form(plain, CPU, MANY)
     available("no compiler grows here")
-    assert "plain (no compiler grows here)" in describe_form(plain, CPU, MANY)
+    assert "plain element-wise work (no compiler grows here)" in describe_form(plain, CPU, MANY)
     assert "no compiler" not in describe_form(plain, CPU, FEW)
     for there, emulated in ((True, False), (False, True)):
         monkeypatch.setattr(forms, "has_bfloat16", lambda there=there: there)

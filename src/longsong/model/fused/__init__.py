@@ -2,6 +2,7 @@
 
 from longsong.model.fused.function import recurrence
 from longsong.model.fused.gradient import FusedGradient
+from longsong.model.fused.lanes import CudaLanes
 from longsong.model.fused.openmp import STEPS_WORTH_COMPILING, compiled_available
 from longsong.model.fused.products import Bfloat16Products, Products, has_bfloat16
 from longsong.model.fused.stepper import Stepper
@@ -9,6 +10,7 @@ from longsong.model.fused.stepper import Stepper
 __all__ = [
     "STEPS_WORTH_COMPILING",
     "Bfloat16Products",
+    "CudaLanes",
     "FusedGradient",
     "Products",
     "Stepper",

@@ -16,6 +16,7 @@ from longsong.model.fused.gradient import LAYERS
 from longsong.model.fused.layer import FusedLayer
 from longsong.model.fused.openmp import compiled_available
 from longsong.model.fused.products import Products
+from longsong.model.kernels import kernels_available
 from longsong.model.network import Network
 
 __all__ = ["recurrence"]
@@ -52,8 +53,8 @@ def recurrence(
         What to begin with, h first.
     layer : int
         Which layer this is, from 0; part of its parameters' names.
-    elementwise : {'compiled', 'plain'}
-        How what is no matrix product is done.
+    elementwise : {'compiled', 'kernel', 'plain'}
+        How what is no matrix product is done (`longsong.config.ExecutionConfig`).
     products : Products, optional
         How matrices are multiplied.
 
@@ -68,8 +69,8 @@ def recurrence(
     ------
     ConfigError
         There is no such cell, no step or no row, a parameter is missing, tensors are of different types or of shapes
-        that do not go together, or compiled loops are asked for and cannot be had; on the way back: a gradient is asked
-        for that can be differentiated again.
+        that do not go together, or compiled loops or kernels are asked for and cannot be had; on the way back: a
+        gradient is asked for that can be differentiated again.
     """
     if e.ndim != 3 or not e.numel():
         raise ConfigError(
@@ -101,9 +102,14 @@ def _require_elementwise(elementwise: Elementwise, e: Tensor) -> None:
         raise ConfigError(f"inputs of a layer must be float32 or float64, not {e.dtype}: convert them")
     if elementwise == "plain":
         return
-    lacking = compiled_available() if e.device.type == "cpu" else f"inputs are on {e.device}, and they work on the CPU"
+    if elementwise == "kernel":
+        lacking = kernels_available(e.device, e.dtype)
+    else:
+        lacking = (
+            compiled_available() if e.device.type == "cpu" else f"inputs are on {e.device}, and they work on the CPU"
+        )
     if lacking is not None:
-        raise ConfigError(f"elementwise compiled cannot be had: {lacking}; take plain")
+        raise ConfigError(f"elementwise {elementwise} cannot be had: {lacking}; take plain")
 
 
 def _require_like(e: Tensor, what: str, tensors: dict[str, Tensor | None], shapes: Shapes) -> None:

@@ -62,8 +62,8 @@ class FusedGradient:
         Steps whose activations are in memory at once; None for all.
     products : Products, optional
         How matrices are multiplied.
-    elementwise : {'compiled', 'plain'}
-        How the rest is done (`longsong.model.fused.compiled_available`).
+    elementwise : {'compiled', 'kernel', 'plain'}
+        How the rest is done (`longsong.model.fused.compiled_available`, `longsong.model.kernels.kernels_available`).
     profile : Profile, optional
         Is told where the time goes.
     lanes : Lanes, optional

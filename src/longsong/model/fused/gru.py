@@ -38,9 +38,14 @@ class FusedGRU:
         for part, out in (("linear", candidate), ("gates", gates)):
             name = self._fork[part]
             products.affine(flat(e), p[f"{name}.W"], p[f"{name}.b"], flat(out))
+        to_gates, to_state = p[f"{self._gru}state_to_gates"], p[f"{self._gru}state_to_state"]
+        if self._elementwise == "kernel":
+            from longsong.model.kernels.gru import gru_forward
+
+            gru_forward(h, gates, candidate, product, to_gates, to_state, products.operands)
+            return
         buffers = gates, candidate, product, h, None, None
         reset, update = bound("gru", self._elementwise, h, buffers, "reset", "update")
-        to_gates, to_state = p[f"{self._gru}state_to_gates"], p[f"{self._gru}state_to_state"]
         each = zip(h.unbind(0), gates.unbind(0), product.unbind(0), candidate.unbind(0), strict=False)
         for t, (h_t, gates_t, product_t, candidate_t) in enumerate(each):
             products.add(h_t, to_gates, gates_t)
@@ -61,17 +66,13 @@ class FusedGRU:
         """Run back through it."""
         products, (h,), (d_h,) = self._products, states, d_states
         gates, candidate, product = kept["gates"], kept["candidate"], kept["product"]
-        d_product = d_h.new_empty(d_h.shape[1:])
-        buffers = gates, candidate, product, h, d_h, d_product
-        back_update, back_reset = bound("gru", self._elementwise, h, buffers, "back_update", "back_reset")
-        from_gates, from_state = p[f"{self._gru}state_to_gates"].t(), p[f"{self._gru}state_to_state"].t()
-        d_h[0].zero_()
-        each = list(enumerate(zip(gates.unbind(0), candidate.unbind(0), d_h.unbind(0), strict=False)))
-        for t, (gates_t, candidate_t, d_h_t) in reversed(each):
-            back_update(t)
-            products.multiply(candidate_t, from_state, d_product)
-            back_reset(t)
-            products.add(gates_t, from_gates, d_h_t)
+        to_gates, to_state = p[f"{self._gru}state_to_gates"], p[f"{self._gru}state_to_state"]
+        if self._elementwise == "kernel":
+            from longsong.model.kernels.gru import gru_backward
+
+            gru_backward(h, gates, candidate, d_h, to_gates, to_state, products.operands)
+        else:
+            self._back_by_steps(h, kept, d_h, to_gates.t(), to_state.t())
         products.add(flat(h[:-1]).t(), flat(gates), gradient[f"{self._gru}state_to_gates"])
         products.add(flat(product).t(), flat(candidate), gradient[f"{self._gru}state_to_state"])
         for part, d_part in (("linear", candidate), ("gates", gates)):
@@ -81,3 +82,18 @@ class FusedGRU:
         if d_e is not None:
             products.multiply(flat(candidate), p[f"{self._fork['linear']}.W"].t(), flat(d_e))
             products.add(flat(gates), p[f"{self._fork['gates']}.W"].t(), flat(d_e))
+
+    def _back_by_steps(
+        self, h: Tensor, kept: dict[str, Tensor], d_h: Tensor, from_gates: Tensor, from_state: Tensor
+    ) -> None:
+        gates, candidate, product = kept["gates"], kept["candidate"], kept["product"]
+        d_product = d_h.new_empty(d_h.shape[1:])
+        buffers = gates, candidate, product, h, d_h, d_product
+        back_update, back_reset = bound("gru", self._elementwise, h, buffers, "back_update", "back_reset")
+        d_h[0].zero_()
+        each = list(enumerate(zip(gates.unbind(0), candidate.unbind(0), d_h.unbind(0), strict=False)))
+        for t, (gates_t, candidate_t, d_h_t) in reversed(each):
+            back_update(t)
+            self._products.multiply(candidate_t, from_state, d_product)
+            back_reset(t)
+            self._products.add(gates_t, from_gates, d_h_t)

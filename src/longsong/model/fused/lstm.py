@@ -36,7 +36,26 @@ class FusedLSTM(SingleProductLayer):
     def _buffers(
         self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor | None]
     ) -> Sequence[Tensor | None]:
-        return [sums, *states, *d_states, *(p[name] for name in self._peepholes.values())]
+        return [sums, *states, *d_states, *self._peepholes_of(p)]
+
+    def _forward_by_kernel(self, p: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
+        from longsong.model.kernels.lstm import lstm_forward
+
+        h, cells = states
+        lstm_forward(h, cells, sums, p[self._weights], self._peepholes_of(p), self._products.operands)
+
+    def _back_by_kernel(
+        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]
+    ) -> None:
+        from longsong.model.kernels.lstm import lstm_backward
+
+        weights, peepholes = p[self._weights], self._peepholes_of(p)
+        (h, cells), (d_h, d_cells) = states, d_states
+        lstm_backward(h, cells, sums, d_h, d_cells, weights, peepholes, self._products.operands)
+
+    def _peepholes_of(self, p: Parameters) -> tuple[Tensor, Tensor, Tensor]:
+        into, forget, out = (p[name] for name in self._peepholes.values())
+        return into, forget, out
 
     def _add_others(self, gradient: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
         cells = states[1]

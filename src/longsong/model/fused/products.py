@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,7 +20,15 @@ products it quietly computes in float32: in 2026 with up to 16 columns, or up to
 
 
 class Products:
-    """Products in the precision of their operands."""
+    """Products in the precision of their operands.
+
+    Attributes
+    ----------
+    operands : torch.dtype
+        What a kernel rounds them to (`longsong.model.kernels`).
+    """
+
+    operands: ClassVar[torch.dtype] = torch.float32
 
     def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Write ``a b`` to `out`."""
@@ -41,10 +50,9 @@ class Products:
 class Bfloat16Products(Products):
     """Products of float32 numbers that are rounded to bfloat16 first; their sums are float32.
 
-    On a CPU oneDNN makes them where the processor has instructions for it (`has_bfloat16`) and the product is large.
-    Elsewhere, and on other devices, operands are rounded here and multiplied as float32: that gives the same products,
-    since those of two bfloat16 numbers are float32 numbers, and takes longer than float32 itself
-    (``docs/decisions/011``).
+    On a CPU oneDNN makes them where the processor has instructions for it (`has_bfloat16`) and the product is large; on
+    CUDA cuBLAS does. Elsewhere operands are rounded here and multiplied as float32: that gives the same products, since
+    those of two bfloat16 numbers are float32 numbers, and takes longer than float32 itself (``docs/decisions/011``).
 
     Parameters
     ----------
@@ -52,20 +60,31 @@ class Bfloat16Products(Products):
         Leave the rounding of operands on the CPU to oneDNN; None where the processor has the instructions.
     """
 
+    operands: ClassVar[torch.dtype] = torch.bfloat16
+
     def __init__(self, native: bool | None = None) -> None:
         self.native = has_bfloat16() if native is None else native
 
     def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Write ``a b`` to `out`."""
-        torch.mm(*self._operands(a, b), out=out)
+        if _on_tensor_cores(a):
+            torch.mm(*_halves(a, b), torch.float32, out=out)
+        else:
+            torch.mm(*self._operands(a, b), out=out)
 
     def add(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Add ``a b`` to `out`."""
-        torch.addmm(out, *self._operands(a, b), out=out)
+        if _on_tensor_cores(a):
+            torch.addmm(out, *_halves(a, b), torch.float32, out=out)
+        else:
+            torch.addmm(out, *self._operands(a, b), out=out)
 
     def affine(self, a: Tensor, b: Tensor, bias: Tensor, out: Tensor) -> None:
         """Write ``a b + bias`` to `out`."""
-        torch.addmm(bias, *self._operands(a, b), out=out)
+        if _on_tensor_cores(a):
+            torch.addmm(bias, *_halves(a, b), torch.float32, out=out)
+        else:
+            torch.addmm(bias, *self._operands(a, b), out=out)
 
     def active(self) -> AbstractContextManager[None]:
         """Give the context in which oneDNN takes float32 operands as bfloat16."""
@@ -76,7 +95,35 @@ class Bfloat16Products(Products):
         # oneDNN has no part in products elsewhere.
         if self.native and a.device.type == "cpu" and inner >= _LEAST_INNER and work >= _LEAST_WORK:
             return a, b
-        return a.to(torch.bfloat16).to(a.dtype), b.to(torch.bfloat16).to(b.dtype)
+        first, second = _halves(a, b)
+        return first.to(a.dtype), second.to(b.dtype)
+
+
+def _halves(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    return a.to(torch.bfloat16), b.to(torch.bfloat16)
+
+
+def _on_tensor_cores(a: Tensor) -> bool:
+    """Say whether torch multiplies bfloat16 operands into float32 sums on the device of an operand."""
+    return a.device.type == "cuda" and _sums_are_float32(a.device.index or 0)
+
+
+@cache
+def _sums_are_float32(index: int) -> bool:
+    """Say so of a CUDA device, by products of 1 + 2^-7 and of itself: bfloat16 has no room for their 2^-14.
+
+    torch has such products since 2.8, and they are new enough to be looked at before they are believed.
+    """
+    device = torch.device("cuda", index)
+    a = torch.full((16, 16), 1 + 2**-7, device=device, dtype=torch.bfloat16)
+    bias, sought = torch.ones(16, device=device), 16 * (1 + 2**-7) ** 2
+    out = torch.empty(16, 16, device=device)
+    try:
+        right = bool((torch.mm(a, a, torch.float32, out=out) == sought).all())
+        right &= bool((torch.addmm(out, a, a, torch.float32, out=out) == 2 * sought).all())
+        return right & bool((torch.addmm(bias, a, a, torch.float32, out=out) == sought + 1).all())
+    except (RuntimeError, TypeError):
+        return False
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from torch import Tensor
+
 from longsong.config import Cell, Elementwise
+from longsong.model.cell import Parameters
 from longsong.model.fused.products import Products
 from longsong.model.fused.single_product import SingleProductLayer
 
@@ -24,3 +27,15 @@ class FusedRNN(SingleProductLayer):
     def __init__(self, layer: int, hidden: int, products: Products, elementwise: Elementwise) -> None:
         rnn = f"rnn{layer}."
         super().__init__(layer, products, elementwise, weights=f"{rnn}W", states=(f"{rnn}initial_state",))
+
+    def _forward_by_kernel(self, p: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
+        from longsong.model.kernels.rnn import rnn_forward
+
+        rnn_forward(states[0], sums, p[self._weights], self._products.operands)
+
+    def _back_by_kernel(
+        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]
+    ) -> None:
+        from longsong.model.kernels.rnn import rnn_backward
+
+        rnn_backward(states[0], sums, d_states[0], p[self._weights], self._products.operands)

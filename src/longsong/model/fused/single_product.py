@@ -41,6 +41,9 @@ class SingleProductLayer:
         """Run through a segment."""
         products, h, (sums,) = self._products, states[0], kept.values()
         products.affine(flat(e), p[f"{self._linear}W"], p[f"{self._linear}b"], flat(sums))
+        if self._elementwise == "kernel":
+            self._forward_by_kernel(p, sums, states)
+            return
         buffers = self._buffers(p, sums, states, [None] * len(states))
         (advance,) = bound(self.cell, self._elementwise, h, buffers, "advance")
         weights = p[self._weights]
@@ -60,13 +63,16 @@ class SingleProductLayer:
     ) -> None:
         """Run back through it."""
         products, h, d_h, (sums,) = self._products, states[0], d_states[0], kept.values()
-        (back,) = bound(self.cell, self._elementwise, h, self._buffers(p, sums, states, d_states), "back")
-        weights = p[self._weights].t()
-        d_h[0].zero_()
-        each = list(enumerate(zip(sums.unbind(0), d_h.unbind(0), strict=False)))
-        for t, (sums_t, d_h_t) in reversed(each):
-            back(t)
-            products.add(sums_t, weights, d_h_t)
+        if self._elementwise == "kernel":
+            self._back_by_kernel(p, sums, states, d_states)
+        else:
+            (back,) = bound(self.cell, self._elementwise, h, self._buffers(p, sums, states, d_states), "back")
+            weights = p[self._weights].t()
+            d_h[0].zero_()
+            each = list(enumerate(zip(sums.unbind(0), d_h.unbind(0), strict=False)))
+            for t, (sums_t, d_h_t) in reversed(each):
+                back(t)
+                products.add(sums_t, weights, d_h_t)
         products.add(flat(h[:-1]).t(), flat(sums), gradient[self._weights])
         products.add(flat(e).t(), flat(sums), gradient[f"{self._linear}W"])
         add_column_sums(flat(sums), gradient[f"{self._linear}b"])
@@ -79,6 +85,16 @@ class SingleProductLayer:
     ) -> Sequence[Tensor | None]:
         """Give the buffers of the loops, in the order of `longsong.model.fused.plain`."""
         return [sums, *states, *d_states]
+
+    def _forward_by_kernel(self, p: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
+        """Run through a segment by one kernel."""
+        raise NotImplementedError
+
+    def _back_by_kernel(
+        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]
+    ) -> None:
+        """Run back through it by one kernel."""
+        raise NotImplementedError
 
     def _add_others(self, gradient: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
         """Add the gradients of parameters that are in no product, from those of the sums."""

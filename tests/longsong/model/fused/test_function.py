@@ -198,7 +198,7 @@ def test_parameters_changed_before_the_way_back_are_noticed():
         ({"states": [torch.zeros(2, 3, dtype=torch.float64)]}, r"2 tensors, not 1"),
         ({"states": [torch.zeros(1, 3, dtype=torch.float64)] * 2}, r"initial_state must be of shape \(2, 3\)"),
         ({"states": [torch.zeros(2, 3)] * 2}, r"initial_state is torch.float32 on cpu, inputs are torch.float64"),
-        ({"elementwise": "fast"}, r"one of compiled, plain, not 'fast'"),
+        ({"elementwise": "fast"}, r"one of compiled, kernel, plain, not 'fast'"),
     ],
 )
 def test_what_cannot_be_is_refused(changes, message):

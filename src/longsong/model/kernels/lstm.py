@@ -1,0 +1,262 @@
+"""The peephole LSTM over a segment, each way one kernel (`longsong.model.fused.lstm`); programs as those of the GRU."""
+
+from __future__ import annotations
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from longsong.model.kernels.parts import add_product, sigmoid, tanh
+from longsong.model.kernels.tiles import ROWS, padded, padded_apart, precision_of, programs, tiles_of
+
+__all__ = ["lstm_backward", "lstm_forward"]
+
+_GATES = 4  # in, forget, candidate, out
+
+
+def lstm_forward(
+    h: Tensor,
+    cells: Tensor,
+    gates: Tensor,
+    weights: Tensor,
+    peepholes: tuple[Tensor, Tensor, Tensor],
+    operands: torch.dtype,
+) -> None:
+    """Run through a segment.
+
+    Parameters
+    ----------
+    h, cells : Tensor, shape (steps + 1, rows, hidden)
+        Their first step is given, the others are written.
+    gates : Tensor, shape (steps, rows, 4 * hidden)
+        The input's part of gate in, gate forget, candidate and gate out; overwritten by what they are squashed to.
+    weights : Tensor, shape (hidden, 4 * hidden)
+    peepholes : tuple of Tensor, each of shape (hidden,)
+        Of the gates in, forget and out.
+    operands : dtype
+        What operands of products are rounded to.
+    """
+    steps, rows, hidden = len(gates), *h.shape[1:]
+    tiles = tiles_of(hidden, hidden, together=_GATES)
+    _forward[programs(rows, _GATES * hidden)](
+        h,
+        cells,
+        gates,
+        padded_apart(weights, tiles.inner, tiles.columns, _GATES, operands),
+        *peepholes,
+        steps,
+        rows,
+        HIDDEN=hidden,
+        INNER=tiles.inner,
+        COLUMNS=tiles.columns,
+        ROWS=ROWS,
+        BLOCK_INNER=tiles.block_inner,
+        BLOCK=tiles.block_columns,
+        STAGES=tiles.stages,
+        PRECISION=precision_of(operands),
+        **tiles.options,
+    )
+
+
+def lstm_backward(
+    h: Tensor,
+    cells: Tensor,
+    gates: Tensor,
+    d_h: Tensor,
+    d_cells: Tensor,
+    weights: Tensor,
+    peepholes: tuple[Tensor, Tensor, Tensor],
+    operands: torch.dtype,
+) -> None:
+    """Run back through it.
+
+    Parameters
+    ----------
+    h, cells, gates : Tensor
+        As `lstm_forward` left them; gates are overwritten by the gradients of what they are functions of.
+    d_h : Tensor, shape (steps + 1, rows, hidden)
+        As in `longsong.model.kernels.gru.gru_backward`.
+    d_cells : Tensor, shape (rows, hidden)
+        The gradient of the cells after the segment; overwritten by that of the cells before it.
+    weights, peepholes, operands
+    """
+    steps, rows, hidden = len(gates), *h.shape[1:]
+    tiles = tiles_of(_GATES * hidden, hidden)
+    _backward[programs(rows, _GATES * hidden)](
+        cells,
+        gates,
+        d_h,
+        d_cells,
+        padded(weights.t(), tiles.inner, tiles.columns, operands),
+        *peepholes,
+        steps,
+        rows,
+        HIDDEN=hidden,
+        INNER=tiles.inner,
+        COLUMNS=tiles.columns,
+        ROWS=ROWS,
+        BLOCK_INNER=tiles.block_inner,
+        BLOCK=tiles.block_columns,
+        STAGES=tiles.stages,
+        PRECISION=precision_of(operands),
+        **tiles.options,
+    )
+
+
+@triton.jit(do_not_specialize=["steps", "rows"])
+def _forward(
+    h,
+    cells,
+    gates,
+    weights,
+    p_in,
+    p_forget,
+    p_out,
+    steps,
+    rows,
+    HIDDEN: tl.constexpr,
+    INNER: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK_INNER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    row_there = row < rows
+    step_size = rows.to(tl.int64) * HIDDEN
+    at = step_size * 0
+    for _ in range(steps):
+        h_t = h + at
+        for first in range(0, COLUMNS, BLOCK):
+            column = first + tl.arange(0, BLOCK)
+            column_there = column < HIDDEN
+            there = row_there[:, None] & column_there[None, :]
+            unit = at + row[:, None] * HIDDEN + column[None, :]
+            place = gates + 4 * at + row[:, None] * (4 * HIDDEN) + column[None, :]
+            into = tl.load(place, mask=there, other=0.0)
+            keep = tl.load(place + HIDDEN, mask=there, other=0.0)
+            candidate = tl.load(place + 2 * HIDDEN, mask=there, other=0.0)
+            out = tl.load(place + 3 * HIDDEN, mask=there, other=0.0)
+            for start in tl.range(0, INNER, BLOCK_INNER, num_stages=STAGES):
+                inner = start + tl.arange(0, BLOCK_INNER)
+                inner_there = row_there[:, None] & (inner < HIDDEN)[None, :]
+                a = tl.load(h_t + row[:, None] * HIDDEN + inner[None, :], mask=inner_there, other=0.0)
+                b = weights + inner[:, None] * (4 * COLUMNS) + column[None, :]
+                into = add_one_product(into, a, b, PRECISION)
+                keep = add_one_product(keep, a, b + COLUMNS, PRECISION)
+                candidate = add_one_product(candidate, a, b + 2 * COLUMNS, PRECISION)
+                out = add_one_product(out, a, b + 3 * COLUMNS, PRECISION)
+            old = tl.load(cells + unit, mask=there, other=0.0)
+            into = sigmoid(into + old * tl.load(p_in + column, mask=column_there, other=0.0)[None, :])
+            keep = sigmoid(keep + old * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :])
+            candidate = tanh(candidate)
+            new = keep * old + into * candidate
+            out = sigmoid(out + new * tl.load(p_out + column, mask=column_there, other=0.0)[None, :])
+            tl.store(place, into, mask=there)
+            tl.store(place + HIDDEN, keep, mask=there)
+            tl.store(place + 2 * HIDDEN, candidate, mask=there)
+            tl.store(place + 3 * HIDDEN, out, mask=there)
+            tl.store(cells + step_size + unit, new, mask=there)
+            tl.store(h + step_size + unit, out * tanh(new), mask=there)
+        tl.debug_barrier()
+        at += step_size
+
+
+@triton.jit
+def add_one_product(total, a, weights, PRECISION: tl.constexpr):
+    """Add a product with a piece of weights; `PRECISION` as in `longsong.model.kernels.parts.add_product`."""
+    b = tl.load(weights)
+    if PRECISION == "widened":
+        return tl.dot(a.to(b.dtype).to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
+    return tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
+
+
+@triton.jit
+def _through_cell(
+    d, cells, gates, d_cells, p_in, p_forget, p_out, at, step_size, row, row_there, column, HIDDEN: tl.constexpr
+):
+    """Take the gradients of state and cells of a step to those of the gates' sums and of the cells before it."""
+    column_there = column < HIDDEN
+    there = row_there[:, None] & column_there[None, :]
+    own = row[:, None] * HIDDEN + column[None, :]
+    place = gates + 4 * at + row[:, None] * (4 * HIDDEN) + column[None, :]
+    into = tl.load(place, mask=there, other=0.0)
+    keep = tl.load(place + HIDDEN, mask=there, other=0.0)
+    candidate = tl.load(place + 2 * HIDDEN, mask=there, other=0.0)
+    out = tl.load(place + 3 * HIDDEN, mask=there, other=0.0)
+    old = tl.load(cells + at + own, mask=there, other=0.0)
+    squashed = tanh(tl.load(cells + at + step_size + own, mask=there, other=0.0))
+    d_cell = tl.load(d_cells + own, mask=there, other=0.0)
+    d_out = d * squashed * out * (1.0 - out)
+    d_cell += d * out * (1.0 - squashed * squashed)
+    d_cell += d_out * tl.load(p_out + column, mask=column_there, other=0.0)[None, :]
+    d_into = d_cell * candidate * into * (1.0 - into)
+    d_keep = d_cell * old * keep * (1.0 - keep)
+    tl.store(place, d_into, mask=there)
+    tl.store(place + HIDDEN, d_keep, mask=there)
+    tl.store(place + 2 * HIDDEN, d_cell * into * (1.0 - candidate * candidate), mask=there)
+    tl.store(place + 3 * HIDDEN, d_out, mask=there)
+    before = d_cell * keep
+    before += d_into * tl.load(p_in + column, mask=column_there, other=0.0)[None, :]
+    before += d_keep * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :]
+    tl.store(d_cells + own, before, mask=there)
+
+
+@triton.jit(do_not_specialize=["steps", "rows"])
+def _backward(
+    cells,
+    gates,
+    d_h,
+    d_cells,
+    weights,
+    p_in,
+    p_forget,
+    p_out,
+    steps,
+    rows,
+    HIDDEN: tl.constexpr,
+    INNER: tl.constexpr,
+    COLUMNS: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK_INNER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    row_there = row < rows
+    step_size = rows.to(tl.int64) * HIDDEN
+    at = (steps - 1).to(tl.int64) * step_size
+    for first in range(0, COLUMNS, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        there = row_there[:, None] & (column < HIDDEN)[None, :]
+        own = row[:, None] * HIDDEN + column[None, :]
+        # Of the state before the segment nothing is above it.
+        tl.store(d_h + own, tl.zeros((ROWS, BLOCK), tl.float32), mask=there)
+        d = tl.load(d_h + at + step_size + own, mask=there, other=0.0)
+        _through_cell(
+            d, cells, gates, d_cells, p_in, p_forget, p_out, at, step_size, row, row_there, column, HIDDEN
+        )  # fmt: skip
+    tl.debug_barrier()
+    for _ in range(steps):
+        for first in range(0, COLUMNS, BLOCK):
+            column = first + tl.arange(0, BLOCK)
+            there = row_there[:, None] & (column < HIDDEN)[None, :]
+            unit = at + row[:, None] * HIDDEN + column[None, :]
+            d = tl.load(d_h + unit, mask=there, other=0.0)
+            d = add_product(
+                d, gates + 4 * at, row, row_there, 4 * HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, STAGES,
+                PRECISION,
+            )  # fmt: skip
+            if at > 0:
+                _through_cell(
+                    d, cells, gates, d_cells, p_in, p_forget, p_out, at - step_size, step_size, row, row_there, column,
+                    HIDDEN,
+                )  # fmt: skip
+            else:
+                tl.store(d_h + unit, d, mask=there)
+        tl.debug_barrier()
+        at -= step_size

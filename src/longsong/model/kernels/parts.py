@@ -1,0 +1,59 @@
+"""What all kernels are made of: functions that Triton compiles into them."""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+__all__ = ["add_product", "sigmoid", "tanh"]
+
+_SMALL = tl.constexpr(0.25)
+
+
+@triton.jit
+def sigmoid(x):
+    """1 / (1 + exp(-x)); no overflow, as the inverse of infinity is 0."""
+    return 1.0 / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def tanh(x):
+    """The hyperbolic tangent, relatively exact near 0 too, where states of a young network are."""
+    square = x * x
+    # Its series to x^9: the next summand is below 1e-8 of x.
+    series = x * (1.0 + square * (-1.0 / 3 + square * (2.0 / 15 + square * (-17.0 / 315 + square * (62.0 / 2835)))))
+    shrunk = tl.exp(-2.0 * tl.abs(x))
+    far = (1.0 - shrunk) / (1.0 + shrunk)
+    return tl.where(tl.abs(x) < _SMALL, series, tl.where(x < 0, -far, far))
+
+
+@triton.jit
+def add_product(
+    total,
+    operand,
+    row,
+    row_there,
+    WIDTH: tl.constexpr,
+    weights,
+    column,
+    COLUMNS: tl.constexpr,
+    INNER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    STAGES: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Add rows of a matrix of `WIDTH` columns, times some columns of weights of shape (INNER, COLUMNS).
+
+    `PRECISION` is ``ieee`` or ``tf32``, of which products of bfloat16 operands take no notice, or ``widened``: operands
+    that are rounded to bfloat16 are multiplied as float32, which gives the same.
+    """
+    for first in tl.range(0, INNER, BLOCK, num_stages=STAGES):
+        inner = first + tl.arange(0, BLOCK)
+        there = row_there[:, None] & (inner < WIDTH)[None, :]
+        a = tl.load(operand + row[:, None] * WIDTH + inner[None, :], mask=there, other=0.0)
+        b = tl.load(weights + inner[:, None] * COLUMNS + column[None, :])
+        if PRECISION == "widened":
+            total = tl.dot(a.to(b.dtype).to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
+        else:
+            total = tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
+    return total
