@@ -57,7 +57,9 @@ def test_what_the_source_imports_is_asked_for():
     named = {"PIL": "pillow", "markupsafe": "jinja2", "fsspec": "s3fs", "llvmlite": "numba"}
     own = {"longsong", "streams"}
     declared = {normal(name.split("[")[0]) for name in asked(PROJECT["dependencies"])}
-    declared |= {normal(name) for extra in ("s3", "ray") for name in asked(PROJECT["optional-dependencies"][extra])}
+    declared |= {
+        normal(name) for extra in ("s3", "ray", "kernels") for name in asked(PROJECT["optional-dependencies"][extra])
+    }
     for path in [*Path("src").rglob("*.py"), *Path("streams").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

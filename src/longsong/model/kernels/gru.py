@@ -90,7 +90,7 @@ def gru_backward(
     operands : dtype
     """
     steps, rows, hidden = candidate.shape
-    of_gates, of_state = (tiles_of(width, hidden) for width in (2 * hidden, hidden))
+    of_gates, of_state = (tiles_of(width, hidden, together=2) for width in (2 * hidden, hidden))
     _backward[programs(rows, 2 * hidden)](
         h,
         gates,

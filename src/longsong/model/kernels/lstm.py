@@ -82,7 +82,7 @@ def lstm_backward(
     weights, peepholes, operands
     """
     steps, rows, hidden = len(gates), *h.shape[1:]
-    tiles = tiles_of(_GATES * hidden, hidden)
+    tiles = tiles_of(_GATES * hidden, hidden, together=2)
     _backward[programs(rows, _GATES * hidden)](
         cells,
         gates,
