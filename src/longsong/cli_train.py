@@ -100,6 +100,7 @@ def add_train(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="newest checkpoints that stay while it trains (default: %(default)s)",
     )
+    add("--deterministic", action="store_true", help="the same bytes each time on CUDA too, more slowly")
     add("--profile", action="store_true", help="say at the end where the time of an update went")
     add_cache(parser)
     add("--out", type=local, metavar="DIR", help="the run's folder (default: runs/FRAMExSEQ-CELL-HIDDEN-sSEED)")

@@ -324,6 +324,8 @@ class ExecutionConfig(_Section):
         computed a second time on the way back. None for as many as memory holds.
     memory : int or None
         Bytes that the process (on CUDA: the device) may hold at most; None for three quarters of what is free.
+    deterministic : bool
+        On CUDA the same bytes each time, for some of its speed; a CPU gives them anyway.
     """
 
     device: Device = "auto"
@@ -334,8 +336,11 @@ class ExecutionConfig(_Section):
     elementwise: Elementwise | None = None
     segment: int | None = None
     memory: int | None = None
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.deterministic, bool):
+            raise ConfigError(f"deterministic must be true or false, not {reprlib.repr(self.deterministic)}")
         choice("device", self.device, Device)
         choice("precision", self.precision, Precision)
         choice("recurrence", self.form, Form)
@@ -366,7 +371,12 @@ class ExecutionConfig(_Section):
         What was written before there was a fused form has no word of it: it was computed by the reference form.
         """
         later = {"form": "reference", "elementwise": None, "segment": None, "memory": None}
+        section = {"deterministic": False, **section}
         return super().from_json(section if later.keys() & section.keys() else {**section, **later})
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the section as a mapping of plain values; `deterministic` only where it is asked for."""
+        return {name: value for name, value in super().to_json().items() if name != "deterministic" or value}
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,9 @@ def configured(config: Mapping[str, Any]) -> RunConfig:
 def commands_of(run: RunConfig, name: str) -> list[str]:
     """Give the commands that train a run and generate from it.
 
-    With the same versions on the same kind of machine they give the same bytes: all that was chosen at the first start
-    (threads, pieces, device) is among the options. What `longsong reproduce` made is made again by these alone.
+    With the same versions on the same kind of machine they give the same bytes (on CUDA with ``--deterministic``): all
+    that was chosen at the first start (threads, pieces, device) is among the options. What `longsong reproduce` made is
+    made again by these alone.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def commands_of(run: RunConfig, name: str) -> list[str]:
         for field in fields(of):
             value = getattr(of, field.name)
             if field.name not in _LEFT_OUT[section] and value != getattr(default, field.name):
-                words += [f"--{_OPTIONS.get(field.name, field.name).replace('_', '-')}", str(value)]
+                option = f"--{_OPTIONS.get(field.name, field.name).replace('_', '-')}"
+                words += [option] if value is True else [option, str(value)]
     if run.as_coded:
         words += ["--as-coded", *run.as_coded]
     folder = str(Path("runs") / name)

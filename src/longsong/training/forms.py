@@ -39,8 +39,9 @@ def make_gradient(network: Network, execution: ExecutionConfig, profile: Profile
     """
     if execution.form == "reference":
         return ReferenceGradient(network, execution.micro_batch)
-    # Layers one after the other where the time of each is asked for. A CPU is busy with one.
-    aside = execution.device == "cuda" and execution.elementwise == "kernel" and profile is None
+    # Layers one after the other where the time of each is asked for, or the same bytes. A CPU is busy with one.
+    aside = execution.device == "cuda" and execution.elementwise == "kernel"
+    aside = aside and profile is None and not execution.deterministic
     return FusedGradient(
         network,
         micro_batch=execution.micro_batch,
@@ -102,6 +103,9 @@ def describe_form(execution: ExecutionConfig, device: torch.device, steps: int) 
     """Say in one line how a run of so many steps is computed; what costs time, and can be mended, with its reason."""
     where = f"{execution.threads} thread{'' if execution.threads == 1 else 's'}" if device.type == "cpu" else "CUDA"
     parts = [where, execution.precision]
+    if device.type != "cpu" and execution.precision == "float32":
+        highest = torch.get_float32_matmul_precision() == "highest"
+        parts[-1] += "" if highest else " (products with TF32, as torch is set)"
     if execution.precision == "bfloat16" and device.type == "cpu" and not has_bfloat16():
         parts[-1] += " products (this processor has no instructions for them: they are emulated, and slower)"
     if execution.form == "reference":
@@ -112,8 +116,13 @@ def describe_form(execution: ExecutionConfig, device: torch.device, steps: int) 
         if execution.elementwise == "plain" and (best == "kernel" or steps > STEPS_WORTH_COMPILING):
             lacking = _lacking(best, execution, device)
             parts[-1] += "" if lacking is None else f" ({lacking})"
-    promise = "; the same seed gives the same bytes on this machine with as many threads"
-    return ", ".join(parts) + (promise if device.type == "cpu" else "")
+    if device.type == "cpu":
+        promise = "the same seed gives the same bytes on this machine with as many threads"
+    elif execution.deterministic:
+        promise = "the same seed gives the same bytes on this device"
+    else:
+        promise = "last bits may differ from one time to the next (--deterministic)"
+    return f"{', '.join(parts)}; {promise}"
 
 
 _WAYS: dict[Elementwise, str] = {

@@ -27,6 +27,7 @@ from longsong.progress import Progress
 from longsong.space import require_space
 from longsong.training.checkpoint import Best
 from longsong.training.checkpoint_files import has_checkpoint, remove_older
+from longsong.training.determinism import determined
 from longsong.training.device import DTYPES, available_threads, find_device
 from longsong.training.enqueued_updates import EnqueuedUpdates
 from longsong.training.evaluation import DevGroups
@@ -161,7 +162,8 @@ def _lead(
         )
         fetching.progress = training.progress
         try:
-            training.complete()
+            with determined(record.execution):
+                training.complete()
         finally:
             del training  # what is measured now needs memory too
             if seen is not None and seen.updates:
@@ -177,7 +179,9 @@ def _follow(config: RunConfig, ranks: Ranks) -> Path:
         network = Network(config.model, config.data.frame)
         record = read_record(run)
         plan = _plan(record, network, splits, ranks)
-        _Training(run, record, splits, network, plan, None, None, ranks, quiet=True, label="").complete()
+        training = _Training(run, record, splits, network, plan, None, None, ranks, quiet=True, label="")
+        with determined(record.execution):
+            training.complete()
     return run
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -131,8 +131,8 @@ def work_of(splits: Splits, epochs: int) -> Work:
 def _refuse_other_execution(kept: ExecutionConfig, config: RunConfig, run: Path) -> None:
     """Raise where the user asks for another way of computing than the run was started with."""
     default = ExecutionConfig()
-    for name, value in config.execution.to_json().items():
-        was = getattr(kept, name)
+    for name in (field.name for field in fields(ExecutionConfig)):
+        was, value = getattr(kept, name), getattr(config.execution, name)
         asked = name in config.given or value != getattr(default, name)
         if asked and value != was:
             said = human_bytes if name == "memory" and was is not None else str

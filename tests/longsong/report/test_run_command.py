@@ -83,3 +83,7 @@ def test_the_ways_of_2016_come_back(ways: list[Any]) -> None:
 
 def test_the_reference_form_comes_back() -> None:
     is_made_again(replace(USUAL, execution=ExecutionConfig(form="reference", micro_batch=3)))
+
+
+def test_so_does_what_is_yes_or_no() -> None:
+    is_made_again(replace(USUAL, execution=replace(USUAL.execution, deterministic=True)))

@@ -91,11 +91,19 @@ def test_kernels_on_cuda_where_they_can_be_had(kernels):
     kernels("no Triton swims here")
     assert choose_elementwise(on_cuda, CUDA, FEW) == "plain"
     said = describe_form(replace(on_cuda, elementwise="plain"), CUDA, FEW)
-    assert said == "CUDA, float32, the fused form with plain element-wise work (no Triton swims here)"
+    assert said.startswith("CUDA, float32, the fused form with plain element-wise work (no Triton swims here); ")
     with pytest.raises(ConfigError, match="kernel cannot be had: no Triton swims here; leave it out, or take plain"):
         choose_elementwise(kernel, CUDA, FEW)
     with pytest.raises(ConfigError, match=r"started with a kernel for each layer's steps, .* no Triton swims here"):
         require_form(kernel, CUDA, Path("runs/x"))
+
+
+def test_what_float32_means_on_cuda_is_said(kernels, monkeypatch):
+    kernel = replace(EXECUTION, device="cuda", elementwise="kernel")
+    assert describe_form(kernel, CUDA, FEW).startswith("CUDA, float32, the fused")
+    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
+    assert describe_form(kernel, CUDA, FEW).startswith("CUDA, float32 (products with TF32, as torch is set), the fused")
+    assert "TF32" not in describe_form(replace(kernel, precision="bfloat16"), CUDA, FEW)
 
 
 def test_loops_are_not_compiled_for_cuda():
