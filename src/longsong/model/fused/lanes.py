@@ -55,11 +55,13 @@ class CudaLanes:
     """
 
     def __init__(self, device: torch.device, lanes: int) -> None:
-        self._device = device
-        self._streams = [torch.cuda.Stream(device) for _ in range(lanes)]  # type: ignore[no-untyped-call]
+        self._device, self._lanes = device, lanes
+        self._streams: list[torch.cuda.Stream] = []
 
     def begin(self) -> None:
         """Have all lanes wait for the current stream."""
+        if not self._streams:  # now, and not before: what a run takes is computed where there is no device, too
+            self._streams = [torch.cuda.Stream(self._device) for _ in range(self._lanes)]  # type: ignore[no-untyped-call]
         current = torch.cuda.current_stream(self._device)
         for stream in self._streams:
             stream.wait_stream(current)

@@ -1,0 +1,86 @@
+"""Are the kernels right on this device: cost and gradient against float64 on the CPU, with poisoned memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, get_args
+
+import torch
+
+from longsong.config import Cell, Elementwise, ModelConfig
+from longsong.experiments.parity import largest_error
+from longsong.model import Network
+from longsong.model.fused import Bfloat16Products, CudaLanes, FusedGradient, Products
+
+__all__ = ["PRECISIONS", "correct_rows", "set_precision"]
+
+PRECISIONS = {"float32": 2e-5, "tf32": 2e-2, "bfloat16": 4e-2}
+"""What products are made in, and how far gradients may be off."""
+
+_FRAME, _LAYERS = 40, 2
+_CASES = ((1, 3, 5), (199, 7, 33), (256, 20, 128), (300, 3, 17), (1024, 2, 16))
+"""Hidden units, steps, rows."""
+_LEAST_ROUNDED = 16
+
+
+@contextmanager
+def set_precision(name: str) -> Iterator[Products]:
+    """Give the products of a precision; in this block float32 is what it says."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
+    try:
+        yield Bfloat16Products() if name == "bfloat16" else Products()
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def _poisoned() -> Iterator[None]:
+    """Fill all memory that is taken in this block with what is not a number."""
+    before, fills = torch.are_deterministic_algorithms_enabled(), torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    try:
+        yield
+    finally:
+        torch.utils.deterministic.fill_uninitialized_memory = fills
+        torch.use_deterministic_algorithms(before)
+
+
+def correct_rows(device: torch.device, elementwise: Elementwise, *, quick: bool) -> Iterator[dict[str, Any]]:
+    """Compare updates with float64: of each cell, precision and shape, layers in turn and side by side."""
+    for cell in get_args(Cell):
+        for hidden, steps, rows in _CASES[:2] if quick else _CASES:
+            network = Network(ModelConfig(cell=cell, hidden=hidden, layers=_LAYERS, init_width=hidden**-0.5), _FRAME)
+            seed = torch.seed() % (1 << 32)
+            parameters = network.initial_parameters(seed)
+            frames = torch.rand(rows, steps + 1, _FRAME, dtype=torch.float64) * 2 - 1
+            cost, gradient = FusedGradient(network).cost_and_gradient(parameters, frames[:, :-1], frames[:, 1:])
+            sought = network.named(gradient)
+            for precision, allowed in PRECISIONS.items():
+                if hidden < _LEAST_ROUNDED and precision != "float32":
+                    continue  # a gradient of one unit may be nothing but rounding
+                for aside in (False, True) if device.type == "cuda" else (False,):
+                    lanes = CudaLanes(device, _LAYERS) if aside else None
+                    there = frames.to(device, torch.float32)
+                    with set_precision(precision) as products, _poisoned():
+                        form = FusedGradient(network, products=products, elementwise=elementwise, lanes=lanes)
+                        found_cost, flat = form.cost_and_gradient(
+                            parameters.to(device, torch.float32), there[:, :-1], there[:, 1:]
+                        )
+                    found = network.named(flat.cpu())
+                    error = max(largest_error(found[name], sought[name]) for name in sought)
+                    yield {
+                        "cell": cell,
+                        "hidden": hidden,
+                        "steps": steps,
+                        "rows": rows,
+                        "precision": precision,
+                        "layers": "side by side" if aside else "in turn",
+                        "seed": seed,
+                        "cost_error": abs(found_cost / cost - 1),
+                        "gradient_error": error,
+                        "allowed": allowed,
+                        "right": error <= allowed and abs(found_cost / cost - 1) <= allowed,
+                    }

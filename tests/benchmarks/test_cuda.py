@@ -1,0 +1,45 @@
+"""The benchmark of accelerators runs where there is none, in small, and says what is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import cuda, cuda_correct
+
+
+def run(monkeypatch, tmp_path, *words: str) -> dict:
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    path = tmp_path / "found.json"
+    monkeypatch.setattr("sys.argv", ["cuda", "--quick", "--device", "cpu", "--json", str(path), *words])
+    cuda.main()
+    return json.loads(path.read_text())
+
+
+def test_each_part_has_its_table_and_its_ratios(monkeypatch, tmp_path, capsys):
+    found = run(monkeypatch, tmp_path)
+    said = capsys.readouterr().out
+    assert "the recurrence in plain operations: kernels are for CUDA devices, not for cpu" in said
+    assert {row["part"] for row in found["rows"]} == set(cuda.PARTS)
+    assert all(f"\n{part} (" in said for part in cuda.PARTS)
+    assert all(row["right"] for row in found["rows"] if row["part"] == "correct")
+    assert all(row["finite"] for row in found["rows"] if row["part"] == "memory")
+    names = {name.split(":")[0] for name in found["ratios"]}
+    assert names == {"gru_over_cudnn", "step_over_floor", "update_over_nn_gru", "side_by_side"}
+    assert all(ratio > 0 for ratio in found["ratios"].values())
+
+
+def test_what_is_wrong_is_named_and_is_a_failure(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(cuda_correct.PRECISIONS, "float32", 1e-12)
+    with pytest.raises(SystemExit) as stopped:
+        run(monkeypatch, tmp_path, "--part", "correct")
+    assert stopped.value.code == 1
+    assert "NO" in capsys.readouterr().out
+
+
+def test_memory_that_is_taken_holds_no_numbers(monkeypatch):
+    import torch
+
+    with cuda_correct._poisoned():
+        assert torch.empty(5).isnan().all()
