@@ -256,7 +256,7 @@ def generation_rows(bench: Bench, shape: tuple[int, int], hidden: int, samples: 
 
 
 def same_bytes_rows(bench: Bench, shape: tuple[int, int], hidden: int, updates: int) -> Iterator[dict[str, Any]]:
-    """Train from the same beginning again, layers in turn and side by side: are bytes the same, and what does it cost."""
+    """Train from the same beginning again: are bytes the same with layers in turn, and side by side; what is lost."""
     frame, seq = shape
     batches = [bench.frames(seq, frame, seed) for seed in range(_ROTATED)]
     for way, aside in (("layers in turn (--deterministic)", False), ("layers side by side", True)):

@@ -25,7 +25,7 @@ __all__ = ["LOCK", "FolderLock", "Owner", "owner_of", "sole_owner"]
 LOCK = ".longsong-lock"
 _BYTES, _MOST_BYTES = 4096, 1 << 20  # that are taken at the start, and are read
 _SECONDS_TO_STOP = 30.0
-_WORKER = "longsong.scheduling.worker"  # among the words by which each was started
+_WORKERS = {"longsong.scheduling.worker", "nvidia-cuda-mps-control"}  # among the words by which each was started
 _DIGITS_OF_PID = 10
 
 
@@ -217,5 +217,6 @@ def _end(pid: int, started: float) -> None:
 
 
 def _is_own_worker(process: psutil.Process) -> bool:
-    """Say whether a process is a worker of this user."""
-    return process.uids().real == os.getuid() and _WORKER in process.cmdline()
+    """Say whether a process is a worker of this user, or what its workers share a device by."""
+    own = process.uids().real == os.getuid()
+    return own and any(Path(word).name in _WORKERS for word in process.cmdline())

@@ -22,6 +22,7 @@ from longsong.grid_runs import GridRuns
 from longsong.grid_table import format_table
 from longsong.integrity import set_files_aside
 from longsong.progress import print_line
+from longsong.scheduling.device_service import device_service
 from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing
 from longsong.scheduling.workers import LocalWorkers, Workers
@@ -143,7 +144,9 @@ def _machine(
 ) -> Iterator[tuple[Sharing, Workers]]:
     """Give what there is to run on, and where its workers come from: this machine, or a Ray cluster."""
     if on.ray is None:
-        yield machine_here(execution), LocalWorkers(on_start)
+        here = machine_here(execution)
+        with device_service(here.device, say, on_start) as environment:
+            yield here, LocalWorkers(on_start, environment)
         return
     from longsong.scheduling.ray_workers import ray_workers
 

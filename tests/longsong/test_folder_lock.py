@@ -153,6 +153,14 @@ def test_a_worker_is_known_by_the_words_it_is_started_with(tmp_path):
     assert ended is not None
 
 
+def test_so_is_what_workers_share_a_device_by(tmp_path):
+    (tmp_path / "nvidia-cuda-mps-control").write_text("sleep 1000")
+    with process(["sh", str(tmp_path / "nvidia-cuda-mps-control"), "-f"]) as service:
+        note(tmp_path, {str(service.pid): psutil.Process(service.pid).create_time()})
+        with sole_owner(tmp_path):
+            assert service.poll() is not None
+
+
 @pytest.mark.parametrize("pid", ["²", "٣", "9" * 11, "9" * 5000, "0", "-1", "+1", " 1", "1_0", "01", ""])
 def test_what_is_no_pid_as_it_is_written_is_passed_over(tmp_path, monkeypatch, pid):
     looked = []

@@ -70,14 +70,18 @@ class LocalWorkers:
     ----------
     on_start : callable, optional
         Called with the pid of each.
+    environment : mapping of str to str, optional
+        What they need in theirs.
     """
 
-    def __init__(self, on_start: Callable[[int], None] | None = None) -> None:
-        self._on_start = on_start
+    def __init__(
+        self, on_start: Callable[[int], None] | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._on_start, self._environment = on_start, environment or {}
 
     def start(self, threads: int) -> LocalWorker:
         """Start a process."""
-        worker = LocalWorker(threads)
+        worker = LocalWorker(threads, self._environment)
         if self._on_start is not None:
             self._on_start(worker.pid)
         return worker
@@ -90,11 +94,14 @@ class LocalWorker:
     ----------
     threads : int
         What libraries take by default.
+    more : mapping of str to str, optional
+        What it needs in its environment.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, more: Mapping[str, str] | None = None) -> None:
         # Libraries read these when they are first imported; the scheduler's own reading has passed.
         environment = os.environ | {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        environment |= more or {}
         # The same code, wherever it was found.
         environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(_PACKAGES + [path for path in sys.path if path]))
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the worker
