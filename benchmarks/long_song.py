@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import reduce
@@ -33,8 +34,17 @@ _LOUD = 64
 """Samples that are not silent, at the start of each shard."""
 
 
+Content = Callable[[int, int], npt.NDArray[np.int16]]
+"""From the first sample and a number of samples to these samples."""
+
+
 def write_long_song(
-    folder: Path, samples: int, *, block_samples: int = BLOCK_SAMPLES, blocks_per_shard: int = BLOCKS_PER_SHARD
+    folder: Path,
+    samples: int,
+    *,
+    block_samples: int = BLOCK_SAMPLES,
+    blocks_per_shard: int = BLOCKS_PER_SHARD,
+    content: Content | None = None,
 ) -> None:
     """Write the shards of such a song, and their index.
 
@@ -46,9 +56,15 @@ def write_long_song(
         Length of the song.
     block_samples, blocks_per_shard : int
         Samples of a member and members of a shard, as `streams.writer.ShardWriter` has them.
+    content : callable, optional
+        What it sounds like, in place of silence.
     """
     folder.mkdir()
-    blocks = _blocks(samples, block_samples, blocks_per_shard)
+    if content is None:
+        blocks = _blocks(samples, block_samples, blocks_per_shard)
+    else:
+        starts = range(0, samples, block_samples)
+        blocks = [_sounding(start, content(start, min(block_samples, samples - start))) for start in starts]
     firsts = range(0, len(blocks), blocks_per_shard)
 
     def write(number: int) -> Shard:
@@ -98,6 +114,11 @@ def _blocks(samples: int, block_samples: int, blocks_per_shard: int) -> list[_Bl
         else:
             blocks.append(_Block(block, loud, start, *silent))
     return blocks
+
+
+def _sounding(start: int, samples: npt.NDArray[np.int16]) -> _Block:
+    block = np.ascontiguousarray(samples, dtype="<i2")
+    return _Block(block, len(block), start, checksum(block), Statistics.of(block))
 
 
 def _song_digest(blocks: list[_Block]) -> str:
