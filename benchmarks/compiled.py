@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     rows = [row for hidden in options.hidden for row in compiled_rows(hidden)]
+    rows += step_rows()
     print(render_table(rows, _COLUMNS))
     over = {
         "shared_over_there_is": max(row["shared"] for row in rows) / _MOST_SHARED,
@@ -77,19 +78,42 @@ def compiled_rows(hidden: int, cells: Sequence[Cell] = ("gru", "lstm", "rnn")) -
                 }
 
 
+def step_rows() -> Iterator[dict[str, Any]]:
+    """Compile the kernels of the optimiser's step."""
+    from longsong.model.kernels import rmsprop
+
+    size, blocks = 2 * rmsprop.BLOCK, 2
+    vectors = [torch.zeros(size) for _ in range(4)]
+    numbers = torch.zeros((), dtype=torch.float64), torch.zeros(()), torch.zeros(6, dtype=torch.float64)
+    calls: list[Call] = []
+    with _recorded(rmsprop, ("_prepare", "_decide", "_apply"), calls):
+        rmsprop.rmsprop_step(*vectors, torch.zeros(3, blocks), *numbers, decay=0.9, floor=1e-5, clip=1.0)
+    for kernel, arguments, named in calls:
+        yield {"cell": "step", "way": kernel.fn.__name__.strip("_"), **_compiled(kernel, arguments, named)}
+
+
+Call = tuple[Any, tuple[Any, ...], dict[str, Any]]
+
+
 class _Recorder:
     """Stands for a kernel, and keeps what it is called with."""
 
-    def __init__(self, kernel: Any, calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]]) -> None:
+    def __init__(self, kernel: Any, calls: list[Call]) -> None:
         self._kernel, self._calls = kernel, calls
 
     def __getitem__(self, grid: object) -> Any:
         return lambda *arguments, **named: self._calls.append((self._kernel, arguments, named))
 
 
-def _calls(cell: Cell, hidden: int, products: Products) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+def _module(cell: Cell) -> Any:
+    from longsong.model.kernels import gru, lstm, rnn
+
+    return {"gru": gru, "lstm": lstm, "rnn": rnn}[cell]
+
+
+def _calls(cell: Cell, hidden: int, products: Products) -> list[Call]:
     """Give what a layer calls on its way there, and back."""
-    calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+    calls: list[Call] = []
     layer = LAYERS[cell](0, hidden, products, "kernel")
     network = Network(ModelConfig(cell=cell, hidden=hidden, layers=1), 1)
     p = network.named(torch.zeros(network.size))
@@ -98,23 +122,25 @@ def _calls(cell: Cell, hidden: int, products: Products) -> list[tuple[Any, tuple
     kept = {name: torch.zeros(steps, rows, width * hidden) for name, width in layer.widths.items()}
     d_states = [torch.zeros(steps + 1, rows, hidden), *(torch.zeros(rows, hidden) for _ in layer.states[1:])]
     e = torch.zeros(steps, rows, hidden)
-    with _recorded(cell, calls):
+    with _recorded(_module(cell), ("_forward", "_backward"), calls):
         layer.forward(p, e, states, kept)
         layer.backward(p, network.named(torch.zeros(network.size)), e, states, kept, d_states, e)
     return calls
 
 
 @contextmanager
-def _recorded(cell: Cell, calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]]) -> Iterator[None]:
-    from longsong.model.kernels import gru, lstm, rnn
-
-    module: Any = {"gru": gru, "lstm": lstm, "rnn": rnn}[cell]
-    there, back = module._forward, module._backward
-    module._forward, module._backward = _Recorder(there, calls), _Recorder(back, calls)
+def _recorded(module: Any, names: Sequence[str], calls: list[Call]) -> Iterator[None]:
+    kernels = {name: getattr(module, name) for name in names}
+    for name, kernel in kernels.items():
+        setattr(module, name, _Recorder(kernel, calls))
     try:
         yield
     finally:
-        module._forward, module._backward = there, back
+        for name, kernel in kernels.items():
+            setattr(module, name, kernel)
+
+
+_TYPES = {torch.bfloat16: "*bf16", torch.float32: "*fp32", torch.float64: "*fp64"}
 
 
 def _compiled(kernel: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, int]:
@@ -130,10 +156,10 @@ def _compiled(kernel: Any, arguments: tuple[Any, ...], named: dict[str, Any]) ->
         if name in constants:
             signature[name], constant[(place,)] = "constexpr", constants[name]
         elif isinstance(given[name], torch.Tensor):
-            signature[name] = "*bf16" if given[name].dtype == torch.bfloat16 else "*fp32"
+            signature[name] = _TYPES[given[name].dtype]
             aligned[(place,)] = [["tt.divisibility", 16]]
         else:
-            signature[name] = "i32"
+            signature[name] = "i32" if isinstance(given[name], int) else "fp32"
     source = ASTSource(kernel, signature, constexprs=constant, attrs=aligned)
     made = triton.compile(source, target=GPUTarget("cuda", _CAPABILITY, _WARP), options=options)
     with tempfile.NamedTemporaryFile(suffix=".cubin") as file:

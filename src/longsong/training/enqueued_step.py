@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from longsong.errors import NotFiniteError
+from longsong.model.kernels import kernels_available
 from longsong.training.optimiser import FLOOR, RMSProp, StepStatistics
 
 __all__ = ["STATISTICS", "EnqueuedStep", "statistics_of"]
@@ -35,7 +36,8 @@ class EnqueuedStep:
     def __init__(self, optimiser: RMSProp) -> None:
         mean_square = optimiser.mean_square
         self._optimiser = optimiser
-        self._step, self._divisor = torch.empty_like(mean_square), torch.empty_like(mean_square)
+        self._step = torch.empty_like(mean_square)
+        self._by_kernels = kernels_available(mean_square.device, mean_square.dtype) is None
         self._rate = mean_square.new_zeros(())
         self._rate_there = 0.0
         self.statistics = mean_square.new_zeros(STATISTICS, dtype=torch.float64)
@@ -56,9 +58,34 @@ class EnqueuedStep:
         cost : Tensor, shape ()
             Of the mini-batch that the gradient is of.
         """
-        optimiser, step, divisor = self._optimiser, self._step, self._divisor
+        if self._by_kernels:
+            self._step_by_kernels(parameters, cost, gradient)
+        else:
+            self._step_plainly(parameters, cost, gradient)
+
+    def _step_by_kernels(self, parameters: Tensor, cost: Tensor, gradient: Tensor) -> None:
+        from longsong.model.kernels.rmsprop import BLOCK, rmsprop_step
+
+        optimiser = self._optimiser
+        sums = gradient.new_empty(3, -(-len(gradient) // BLOCK))
+        rmsprop_step(
+            parameters,
+            optimiser.mean_square,
+            gradient,
+            self._step,
+            sums,
+            cost,
+            self._rate,
+            self.statistics,
+            decay=optimiser.decay,
+            floor=FLOOR,
+            clip=optimiser.step_clip,
+        )
+
+    def _step_plainly(self, parameters: Tensor, cost: Tensor, gradient: Tensor) -> None:
+        optimiser, step = self._optimiser, self._step
         optimiser.mean_square.mul_(optimiser.decay).addcmul_(gradient, gradient, value=1 - optimiser.decay)
-        torch.sqrt(optimiser.mean_square, out=divisor)
+        divisor = torch.sqrt(optimiser.mean_square)
         floored = (divisor < FLOOR).sum()
         torch.mul(gradient, self._rate, out=step).div_(divisor.clamp_(min=FLOOR))
         norm, unclipped = (torch.linalg.vector_norm(one).double() for one in (gradient, step))

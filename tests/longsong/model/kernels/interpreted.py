@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import nan
+from math import inf, nan
 
 import pytest
 import torch
@@ -16,7 +16,10 @@ from longsong.model.fused import Bfloat16Products, FusedGradient, Products, recu
 from longsong.model.fused.gradient import LAYERS
 from longsong.model.fused.lanes import InTurn
 from longsong.model.kernels import kernels_available
+from longsong.model.kernels.rmsprop import BLOCK
 from longsong.model.kernels.tiles import ROWS
+from longsong.training.enqueued_step import EnqueuedStep
+from longsong.training.optimiser import RMSProp
 
 CPU = torch.device("cpu")
 SINGLE = 4e-6
@@ -167,3 +170,45 @@ def test_small_numbers_keep_their_digits():
     linear = segment.e[0].double() @ segment.p["linear0.W"].double() + segment.p["linear0.b"].double()
     linear += segment.states[0][0].double() @ segment.p["rnn0.W"].double()
     assert ((found.double() - torch.tanh(linear)).abs() <= 1e-6 * linear.abs() + 1e-12).all()
+
+
+class Step(EnqueuedStep):
+    """A step of RMSProp, by kernels or not."""
+
+    def __init__(self, optimiser: RMSProp, *, by_kernels: bool) -> None:
+        super().__init__(optimiser)
+        assert self._by_kernels  # by itself, where they can be had
+        self._by_kernels = by_kernels
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the interpreter, where numbers are broken
+@pytest.mark.parametrize("size", [1, 100, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
+@pytest.mark.parametrize(("clip", "broken"), [(1.0, None), (0.01, None), (1.0, nan), (1.0, inf)])
+def test_a_step_of_the_optimiser(size, clip, broken):
+    ends = []
+    for by_kernels in (False, True):
+        generator = torch.Generator().manual_seed(size)
+        optimiser = RMSProp(torch.zeros(size), learning_rate=0.01, decay=0.9, step_clip=clip)
+        parameters, step = torch.randn(size, generator=generator), Step(optimiser, by_kernels=by_kernels)
+        step.set_rate()
+        seen = []
+        for number in range(3):
+            gradient = torch.randn(size, generator=generator) * torch.logspace(-8, 0, size)
+            if number == 1 and broken is not None:
+                gradient[-1] = broken
+            before = parameters.clone()
+            step(parameters, torch.tensor(0.5 + number, dtype=torch.float64), gradient)
+            assert torch.equal(before, parameters) == (number > 0 and broken is not None)
+            seen.append(step.statistics.clone())
+        ends.append((parameters, optimiser.mean_square, torch.stack(seen)))
+    for (one, other), small in zip(zip(*ends, strict=True), (1e-6, 1e-9, 1e-12), strict=True):
+        assert torch.allclose(one.double(), other.double(), rtol=1e-5, atol=small, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_cost_that_is_not_finite_is_no_step():
+    optimiser = RMSProp(torch.zeros(3), learning_rate=0.01, decay=0.9, step_clip=1.0)
+    parameters, step = torch.ones(3), Step(optimiser, by_kernels=True)
+    step(parameters, torch.tensor(inf, dtype=torch.float64), torch.ones(3))
+    assert torch.equal(parameters, torch.ones(3))
+    assert step.statistics[-1] == 0
