@@ -22,7 +22,8 @@ def capture(work: Work) -> Work:
     Source: PyTorch, "CUDA semantics", CUDA Graphs.
     """
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    # Other threads may copy and take memory meanwhile: of what is read ahead, or of a checkpoint.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         work()
     return graph.replay
 
