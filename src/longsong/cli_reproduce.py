@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +23,11 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--song", type=local, nargs="+", metavar="FILE", help="audio files, in order (default: the demo song)")
     add("--seconds", type=float, metavar="N", help="take the first N seconds of the song")
-    add("--profile", choices=("demo", "full", "smoke"), help="how much (default: full with CUDA or --ray, else demo)")
+    add(
+        "--profile",
+        choices=("demo", "full", "smoke"),
+        help="how much (default: full with CUDA, on a cluster on every node, else demo)",
+    )
     add("--set", choices=("post", "code"), default="post", help="the post's grid, or the 2016 code's configurations")
     add("--widths", type=widths, metavar="W,W", help="hidden units, such as 199,256")
     add("--only", metavar="SHAPES", help="only these shapes, such as 1000x100,40x50")
@@ -57,19 +62,28 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
 def reproduce(a: argparse.Namespace) -> int:
     """Do the main job."""
     from longsong.errors import ConfigError
-    from longsong.files import require_writable
-    from longsong.grid import Choice, parse_shapes
-    from longsong.progress import print_line
-    from longsong.reproduce import Resources, default_folder, plan, prepare_song
-    from longsong.reproduce import reproduce as run_grid
     from longsong.training.device import find_device
 
     execution = ExecutionConfig(device=a.device, precision=a.precision)
     if a.storage is not None and a.ray is None:
         raise ConfigError("--storage is for the nodes of a cluster, and there is none; give --ray too, or leave it out")
-    # Of a cluster the nodes are asked.
-    accelerated = a.ray is not None or find_device(a.device).type == "cuda"
-    profile = a.profile or ("full" if accelerated else "demo")
+    with ExitStack() as joined_here:
+        if a.ray is None:
+            accelerated = find_device(a.device).type == "cuda"
+        else:  # joined for all that follows; a wrong address is found before a song is decoded
+            from longsong.scheduling.ray_cluster import joined
+
+            accelerated = joined_here.enter_context(joined(a.ray)).accelerated(a.device)
+        return _reproduce(a, execution, a.profile or ("full" if accelerated else "demo"))
+
+
+def _reproduce(a: argparse.Namespace, execution: ExecutionConfig, profile: str) -> int:
+    from longsong.files import require_writable
+    from longsong.grid import Choice, parse_shapes
+    from longsong.progress import print_line
+    from longsong.reproduce import Resources, default_folder, plan, prepare_song
+    from longsong.reproduce import reproduce as run_grid
+
     chosen = Choice(
         profile,
         reported=a.set,

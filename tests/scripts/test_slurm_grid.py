@@ -144,6 +144,16 @@ def test_a_job_whose_time_is_up_is_queued_again(slurm, tmp_path, sent, again):
     assert len((tmp_path / "done").read_text().splitlines()) == 1  # no sound of a run that is not complete
 
 
+def test_so_is_one_whose_time_is_up_when_a_step_has_just_ended_well(slurm, tmp_path):
+    body = "trap '' TERM\nkill -USR1 $PPID\nsleep 0.3\nexit 0"
+    task = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_JOB_ID": "100", "LONGSONG_PYTHON": acted_python(tmp_path, body)}
+    done = submit(slurm, "run", "shards", "runs", **task)
+    assert done.returncode == 130
+    assert (tmp_path / "asked").read_text() == "requeue 100_3\n"
+    (command,) = (tmp_path / "done").read_text().splitlines()
+    assert command.split()[2] == "train"
+
+
 def test_what_fails_by_itself_is_not_queued_again(slurm, tmp_path):
     done = submit(slurm, "reproduce", "--all", LONGSONG_PYTHON=acted_python(tmp_path, "exit 2"))
     assert done.returncode == 2

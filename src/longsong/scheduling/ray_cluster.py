@@ -16,9 +16,10 @@ from longsong.config import Device
 from longsong.errors import ConfigError, RunError
 from longsong.files import os_errors_named, write_bytes
 from longsong.scheduling.cluster_sharing import ClusterNode, ClusterSharing, share_cluster
-from longsong.scheduling.ray_probe import PROBE_BYTES, look, version
+from longsong.scheduling.ray_probe import PROBE_BYTES, look, torch_version, version
 from longsong.scheduling.storage_writing import WritableStorage
 from streams.errors import StorageError
+from streams.index import LARGEST_INDEX
 from streams.shard import is_file_name
 
 __all__ = ["RayCluster", "joined", "shards_in"]
@@ -26,7 +27,6 @@ __all__ = ["RayCluster", "joined", "shards_in"]
 _SECONDS_TO_REACH, _SECONDS_TO_LOOK = 5.0, 120.0
 _PORT = 6379
 _A_LITTLE = 0.01  # of an accelerator: a task that takes none sees none
-_MOST_BYTES = 1 << 26  # of an index
 
 
 @contextmanager
@@ -123,7 +123,7 @@ class RayCluster:
 
     def share(
         self, digest: str, shards: str, out: Path, device: Device, storage: WritableStorage | None
-    ) -> tuple[ClusterSharing, bool]:
+    ) -> tuple[ClusterSharing, bool, list[str]]:
         """Have every node look for what runs need, and give what the cluster has.
 
         Parameters
@@ -144,11 +144,13 @@ class RayCluster:
             What the machines have, one slot each.
         bool
             Whether every node sees the shards.
+        list of str
+            What is to be said of them.
 
         Raises
         ------
         RunError
-            A node has another version of longsong, does not see the runs, or does not answer.
+            A node has another version of longsong or torch, does not see the runs, or does not answer.
         DeviceError
             There is no such device.
         """
@@ -160,6 +162,11 @@ class RayCluster:
                 raise RunError(
                     f"node {answer['host']} has longsong {answer['version']}, and this machine {version()}; install "
                     "the same everywhere"
+                )
+            if answer["torch"] != torch_version():
+                raise RunError(
+                    f"node {answer['host']} has torch {answer['torch']}, and this machine {torch_version()}, which "
+                    "gives other numbers; install the same everywhere"
                 )
             if not answer["sees_runs"]:
                 what = f"the folder {out.absolute()}" if storage is None else f"the storage {storage.name}"
@@ -178,7 +185,14 @@ class RayCluster:
             )
             for node, answer in zip(nodes, answers, strict=True)
         ]
-        return share_cluster(self.name, found, device), all(answer["digest"] == digest for answer in answers)
+        seen = all(answer["digest"] == digest for answer in answers)
+        return share_cluster(self.name, found, device), seen, _unlike(answers)
+
+    def accelerated(self, device: Device) -> bool:
+        """Say whether runs are computed on accelerators: where every node has one, or they are asked for."""
+        nodes = [node for node in self.ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+        every = bool(nodes) and all(node["Resources"].get("GPU") for node in nodes)
+        return device == "cuda" or (device == "auto" and every)
 
     def _ask(self, nodes: Sequence[Any], asked: dict[str, Any]) -> list[dict[str, Any]]:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -209,6 +223,17 @@ class RayCluster:
         return answers
 
 
+def _unlike(answers: Sequence[dict[str, Any]]) -> list[str]:
+    """Say which processors differ: what one has begun, another would end with other last bits."""
+    hosts: dict[str, list[str]] = {}
+    for answer in answers:
+        hosts.setdefault(answer["processor"], []).append(answer["host"])
+    if len(hosts) < 2:
+        return []
+    words = "; ".join(f"{name} on {', '.join(sorted(set(some)))}" for name, some in sorted(hosts.items()))
+    return [f"processors differ ({words}): a run that moves from one to another ends with other last bits"]
+
+
 def shards_in(storage: WritableStorage, song_folder: Path) -> str:
     """Give the place of a song's shards in storage, after putting them there if they are not.
 
@@ -222,7 +247,7 @@ def shards_in(storage: WritableStorage, song_folder: Path) -> str:
     place = storage.within("shards").within(name if is_file_name(name) else streams.Song.open(song_folder).digest)
     there = place.names()
     if "index.json" in there:
-        if place.read("index.json", _MOST_BYTES) != index:
+        if place.read("index.json", LARGEST_INDEX) != index:
             raise StorageError(f"{place.name} holds the shards of another song; give another --storage")
         return place.url
     for path in sorted(song_folder.iterdir()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from longsong.scheduling.storage_writing import open_writable
 from longsong.version import __version__, source_commit
 from streams.errors import StreamsError
 
-__all__ = ["PROBE_BYTES", "look", "version"]
+__all__ = ["PROBE_BYTES", "look", "torch_version", "version"]
 
 PROBE_BYTES = 64
 
@@ -23,6 +24,18 @@ def version() -> str:
     """Give the version of the code at hand, with its commit where that is known."""
     commit = source_commit()
     return __version__ if commit is None else f"{__version__} ({commit[:12]})"
+
+
+def torch_version() -> str:
+    """Give the version of torch at hand, without its build: ``2.13.0`` of ``2.13.0+cpu``."""
+    return metadata.version("torch").partition("+")[0]
+
+
+def processor() -> str:
+    """Give the instructions of this processor that torch computes with, such as ``AVX512``."""
+    import torch
+
+    return str(torch.backends.cpu.get_cpu_capability())
 
 
 def look(text: str) -> str:
@@ -38,7 +51,8 @@ def look(text: str) -> str:
     Returns
     -------
     str
-        JSON: ``host``; ``version``; ``sees_runs``; ``digest``, the song's in the shards, or null; ``why``, what is
+        JSON: ``host``; ``version``; ``torch``, its version; ``processor``, which of its instructions torch takes;
+        ``sees_runs``; ``digest``, the song's in the shards, or null; ``why``, what is
         wrong with the shards; ``accelerator_memory`` in bytes.
     """
     asked = json.loads(text)
@@ -47,6 +61,8 @@ def look(text: str) -> str:
         {
             "host": socket.gethostname(),
             "version": version(),
+            "torch": torch_version(),
+            "processor": processor(),
             "sees_runs": _sees(asked),
             "digest": digest,
             "why": why,

@@ -70,11 +70,13 @@ def ray_workers(
     place = None if storage is None else _of_song(open_writable(storage), song_folder)
     with joined(address) as cluster:
         digest, shards = streams.Song.open(song_folder).digest, str(song_folder.resolve())
-        sharing, seen = cluster.share(digest, shards, out, device, place)
+        sharing, seen, notes = cluster.share(digest, shards, out, device, place)
+        for note in notes:
+            say(note)
         if not seen and place is not None and not dry_run:
             say(f"not every node sees {shards}; they read it from {place.name}")
             shards = shards_in(place, song_folder)
-            sharing, seen = cluster.share(digest, shards, out, device, place)
+            sharing, seen, _ = cluster.share(digest, shards, out, device, place)
         if not seen and not (dry_run and place is not None):
             raise RunError(
                 f"not every node of {cluster.name} sees the shards {shards}; put them into a folder that all nodes "

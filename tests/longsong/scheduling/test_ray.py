@@ -7,13 +7,16 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray_clusters import cluster_of, node_of
 from real_workers import has_made, task, until
+from small_song import tune
 from training_runs import config, final_bytes, metrics_without_times, train
 
 import longsong
+from longsong.cli import main
 from longsong.config import TrainingConfig
 from longsong.errors import ConfigError, RunError
 from longsong.generated import is_generated
@@ -25,6 +28,7 @@ from longsong.scheduling.ray_workers import RayWorker, RayWorkers, ray_workers
 from longsong.scheduling.run_storage import StoredRun, extent_of, files_of
 from longsong.scheduling.scheduler import Scheduler
 from longsong.training.record import LOG, read_summary
+from longsong.wav import write_wav
 
 # Not imported here: it reads its settings when it is.
 if importlib.util.find_spec("ray") is None:
@@ -149,6 +153,7 @@ def begin(shards: Path, run: Path) -> None:
     [
         ({"sees_runs": False}, "does not see the folder"),
         ({"version": "0.0.1"}, "has longsong 0.0.1"),
+        ({"torch": "1.0.0"}, "has torch 1.0.0, and this machine"),
         ({"digest": None, "why": "not there"}, "not every node of .* sees the shards"),
     ],
 )
@@ -163,6 +168,63 @@ def test_nodes_that_are_not_fit_are_named_before_anything_is_run(here, shards, t
     with pytest.raises(RunError, match=says), ray_workers("auto", shards, tmp_path / "runs", "cpu"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_processors_that_differ_are_named(here, shards, tmp_path, monkeypatch):
+    really = RayCluster._ask
+
+    def another(self, nodes, asked):
+        first, *others = really(self, nodes, asked)
+        return [first | {"host": "old", "processor": "AVX2"}, *[one | {"processor": "AVX512"} for one in others]]
+
+    said: list[str] = []
+    with ray_workers("auto", shards, tmp_path / "runs", "cpu", say=said.append):
+        assert said == []
+    monkeypatch.setattr(RayCluster, "_ask", another)
+    with ray_workers("auto", shards, tmp_path / "runs", "cpu", say=said.append):
+        (line,) = said
+    assert "AVX2 on old; AVX512 on " in line
+
+
+@pytest.mark.parametrize(
+    ("device", "nodes", "accelerated"),
+    [
+        ("auto", [{"CPU": 1, "GPU": 1}, {"CPU": 2, "GPU": 4}], True),
+        ("auto", [{"CPU": 1, "GPU": 1}, {"CPU": 2}], False),
+        ("auto", [{"CPU": 1, "GPU": 1}, {"memory": 2}], True),  # which computes nothing
+        ("auto", [], False),
+        ("cpu", [{"CPU": 1, "GPU": 1}], False),
+        ("cuda", [{"CPU": 1}], True),
+    ],
+)
+def test_what_a_cluster_computes_on_is_asked_of_its_nodes(device, nodes, accelerated):
+    ray = SimpleNamespace(nodes=lambda: [{"Alive": True, "Resources": one} for one in nodes])
+    assert RayCluster(ray, "a cluster").accelerated(device) is accelerated
+
+
+def test_the_command_plans_on_it_what_is_for_processors(here, tmp_path, capsys):
+    song = tmp_path / "tune.wav"
+    write_wav(song, tune(800_000), 16_000)
+    where = ["--shards", str(tmp_path / "shards"), "--out", str(tmp_path / "runs")]
+    words = [
+        "reproduce",
+        "--ray",
+        "auto",
+        "--song",
+        str(song),
+        "--widths",
+        "16",
+        "--only",
+        "50x100",
+        "--dry-run",
+        "--side-by-side",
+        "1",
+    ]
+    assert main([*words, *where]) == 0
+    said = capsys.readouterr().out
+    assert "50x100-gru-16-s1" in said
+    assert "tune-120s" in said  # what profile demo takes of a song at most
+    assert here.ray.is_initialized()  # whoever joined it before has it still
 
 
 def test_where_no_cluster_is_that_is_said_soon(here, shards, tmp_path, monkeypatch):
