@@ -53,4 +53,4 @@ def test_its_counts_are_those_of_the_code():
     updates = [workload(songs[n], DataConfig(40, 50), ModelConfig(), 30).updates for n in (1, 2, 4)]
     assert row("40x50, 199 units: updates") == [f"{count:,}" for count in updates]
     launches = [launches_of_step(ModelConfig(cell=cell))[0] for cell in ("gru", "lstm", "rnn")]
-    assert "{} kernels (GRU; {} LSTM, {} RNN".format(*launches) in PAGE
+    assert "{} operations of torch (GRU; {} LSTM, {} RNN".format(*launches) in PAGE
