@@ -79,8 +79,11 @@ def config_of(shards: Path, out: Path, cell: Cell = "gru", precision: Precision 
     )
 
 
-def parameters(run: Path) -> dict[str, np.ndarray]:
-    return load_file(max((run / "checkpoints").glob("update-*/parameters.safetensors")))
+def tensors(run: Path) -> dict[str, np.ndarray]:
+    """Give parameters and, of each, the running mean of squared gradients, which stands for all gradients."""
+    (folder,) = (run / "checkpoints").glob("update-*")
+    files = ("parameters.safetensors", "optimiser.safetensors")
+    return {f"{file}: {name}": tensor for file in files for name, tensor in load_file(folder / file).items()}
 
 
 def lines(run: Path) -> list[dict]:
@@ -89,7 +92,7 @@ def lines(run: Path) -> list[dict]:
 
 def assert_same(run: Path, other: Path, tolerance: float) -> None:
     """Per tensor, and every cost; whatever is no sum of floating-point numbers to the bit."""
-    found, expected = parameters(run), parameters(other)
+    found, expected = tensors(run), tensors(other)
     assert found.keys() == expected.keys()
     for name in expected:
         assert np.abs(found[name] - expected[name]).max() <= tolerance * np.abs(expected[name]).max(), name
