@@ -20,8 +20,10 @@ from longsong.training.record import read_record
 ASKED = ExecutionConfig(device="cuda", deterministic=True)
 
 
-def enabled() -> tuple[bool, bool]:
-    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+def enabled() -> tuple[bool, bool, bool]:
+    """Say what torch is asked for: one way for each operation, a warning alone, memory that is filled when taken."""
+    fills = torch.utils.deterministic.fill_uninitialized_memory
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), fills
 
 
 @pytest.mark.parametrize("warn_only", [False, True])
@@ -33,7 +35,7 @@ def test_it_holds_in_the_block_and_is_set_back(monkeypatch, before, warn_only):
     was = enabled()
     try:
         with determined(ASKED):
-            assert enabled() == (True, False)
+            assert enabled() == (True, False, False)
             assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
         assert enabled() == was
     finally:
@@ -43,7 +45,7 @@ def test_it_holds_in_the_block_and_is_set_back(monkeypatch, before, warn_only):
 @pytest.mark.parametrize("execution", [replace(ASKED, deterministic=False), replace(ASKED, device="cpu")])
 def test_elsewhere_nothing_is_asked(execution):
     with determined(execution):
-        assert enabled() == (False, False)
+        assert enabled() == (False, False, True)
 
 
 def test_layers_go_side_by_side_without_it(monkeypatch):

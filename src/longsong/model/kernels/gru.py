@@ -12,7 +12,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, sigmoid, tanh
+from longsong.model.kernels.parts import add_product, clear, sigmoid, tanh
 from longsong.model.kernels.tiles import ROWS, padded, precision_of, programs, tiles_of
 
 __all__ = ["gru_backward", "gru_forward"]
@@ -212,12 +212,10 @@ def _backward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     last = (steps - 1).to(tl.int64) * step_size
+    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK)  # nothing is above the state before the segment
     for first in range(0, COLUMNS, BLOCK):
         column = first + tl.arange(0, BLOCK)
         there = row_there[:, None] & (column < HIDDEN)[None, :]
-        # Of the state before the segment nothing is above it.
-        before = d_h + row[:, None] * HIDDEN + column[None, :]
-        tl.store(before, tl.zeros((ROWS, BLOCK), tl.float32), mask=there)
         d = tl.load(d_h + last + step_size + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
         _through_update(d, h, gates, candidate, d_h, last, row, column, there, HIDDEN)
     tl.debug_barrier()

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, sigmoid, tanh
+from longsong.model.kernels.parts import add_product, clear, sigmoid, tanh
 from longsong.model.kernels.tiles import ROWS, padded, padded_apart, precision_of, programs, tiles_of
 
 __all__ = ["lstm_backward", "lstm_forward"]
@@ -230,12 +230,11 @@ def _backward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     at = (steps - 1).to(tl.int64) * step_size
+    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK)  # nothing is above the state before the segment
     for first in range(0, COLUMNS, BLOCK):
         column = first + tl.arange(0, BLOCK)
         there = row_there[:, None] & (column < HIDDEN)[None, :]
         own = row[:, None] * HIDDEN + column[None, :]
-        # Of the state before the segment nothing is above it.
-        tl.store(d_h + own, tl.zeros((ROWS, BLOCK), tl.float32), mask=there)
         d = tl.load(d_h + at + step_size + own, mask=there, other=0.0)
         _through_cell(
             d, cells, gates, d_cells, p_in, p_forget, p_out, at, step_size, row, row_there, column, HIDDEN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["add_product", "sigmoid", "tanh"]
+__all__ = ["add_product", "clear", "sigmoid", "tanh"]
 
 _SMALL = tl.constexpr(0.25)
 
@@ -57,3 +57,13 @@ def add_product(
         else:
             total = tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
     return total
+
+
+@triton.jit
+def clear(matrix, row, row_there, WIDTH: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr, BLOCK: tl.constexpr):
+    """Set rows of a matrix of `WIDTH` columns to 0; all threads of the program know of it at the end."""
+    for first in range(0, COLUMNS, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        there = row_there[:, None] & (column < WIDTH)[None, :]
+        tl.store(matrix + row[:, None] * WIDTH + column[None, :], tl.zeros((ROWS, BLOCK), tl.float32), mask=there)
+    tl.debug_barrier()

@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, tanh
+from longsong.model.kernels.parts import add_product, clear, tanh
 from longsong.model.kernels.tiles import ROWS, padded, precision_of, programs, tiles_of
 
 __all__ = ["rnn_backward", "rnn_forward"]
@@ -125,12 +125,11 @@ def _backward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     at = (steps - 1).to(tl.int64) * step_size
+    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK)  # nothing is above the state before the segment
     for first in range(0, COLUMNS, BLOCK):
         column = first + tl.arange(0, BLOCK)
         there = row_there[:, None] & (column < HIDDEN)[None, :]
         own = row[:, None] * HIDDEN + column[None, :]
-        # Of the state before the segment nothing is above it.
-        tl.store(d_h + own, tl.zeros((ROWS, BLOCK), tl.float32), mask=there)
         state = tl.load(h + at + step_size + own, mask=there, other=0.0)
         d = tl.load(d_h + at + step_size + own, mask=there, other=0.0)
         tl.store(sums + at + own, d * (1.0 - state * state), mask=there)
