@@ -27,6 +27,7 @@ from longsong.scheduling.pool import Pool
 from longsong.scheduling.sharing import Sharing
 from longsong.scheduling.workers import LocalWorkers, Workers
 from longsong.training.device import available_threads, find_device
+from longsong.training.forms import describe_fallback
 from longsong.training.plan import choose_memory
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ def _machine(
     """Give what there is to run on, and where its workers come from: this machine, or a Ray cluster."""
     if on.ray is None:
         here = machine_here(execution)
+        if (fallback := describe_fallback(execution, find_device(execution.device))) is not None:
+            say(fallback)
         with device_service(here.device, say, on_start) as environment:
             yield here, LocalWorkers(on_start, environment)
         return

@@ -23,7 +23,7 @@ from longsong.model.profile import Profile
 from longsong.model.reference import ReferenceGradient
 from longsong.training.device import DTYPES
 
-__all__ = ["choose_elementwise", "describe_form", "make_gradient", "require_form"]
+__all__ = ["choose_elementwise", "describe_fallback", "describe_form", "make_gradient", "require_form"]
 
 
 def make_gradient(network: Network, execution: ExecutionConfig, profile: Profile | None = None) -> CostGradient:
@@ -123,6 +123,14 @@ def describe_form(execution: ExecutionConfig, device: torch.device, steps: int) 
     else:
         promise = "last bits may differ from one time to the next (--deterministic)"
     return f"{', '.join(parts)}; {promise}"
+
+
+def describe_fallback(execution: ExecutionConfig, device: torch.device) -> str | None:
+    """Say in one line why runs on a CUDA device go without kernels; None where they have them, or never would."""
+    if device.type != "cuda" or execution.form == "reference" or execution.elementwise not in (None, "kernel"):
+        return None
+    lacking = _lacking("kernel", execution, device)
+    return None if lacking is None else f"steps are computed one by one, and many times more slowly: {lacking}"
 
 
 _WAYS: dict[Elementwise, str] = {

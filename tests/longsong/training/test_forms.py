@@ -14,7 +14,13 @@ from longsong.model import Network
 from longsong.model.fused import FusedGradient
 from longsong.model.reference import ReferenceGradient
 from longsong.training import forms
-from longsong.training.forms import choose_elementwise, describe_form, make_gradient, require_form
+from longsong.training.forms import (
+    choose_elementwise,
+    describe_fallback,
+    describe_form,
+    make_gradient,
+    require_form,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 EXECUTION = ExecutionConfig(device="cpu", threads=2)
@@ -104,6 +110,17 @@ def test_what_float32_means_on_cuda_is_said(kernels, monkeypatch):
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
     assert describe_form(kernel, CUDA, FEW).startswith("CUDA, float32 (products with TF32, as torch is set), the fused")
     assert "TF32" not in describe_form(replace(kernel, precision="bfloat16"), CUDA, FEW)
+
+
+def test_why_a_grid_goes_without_kernels_is_said_once(kernels):
+    cuda = replace(EXECUTION, device="cuda")
+    assert describe_fallback(cuda, CUDA) is None
+    kernels("no Triton swims here")
+    said = "steps are computed one by one, and many times more slowly: no Triton swims here"
+    assert describe_fallback(cuda, CUDA) == said
+    for other in (replace(cuda, elementwise="plain"), replace(cuda, form="reference")):
+        assert describe_fallback(other, CUDA) is None
+    assert describe_fallback(EXECUTION, CPU) is None
 
 
 def test_loops_are_not_compiled_for_cuda():
