@@ -11,18 +11,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import streams
 from longsong.config import Device
 from longsong.errors import ConfigError, RunError
 from longsong.files import os_errors_named, write_bytes
 from longsong.scheduling.cluster_sharing import ClusterNode, ClusterSharing, share_cluster
 from longsong.scheduling.ray_probe import PROBE_BYTES, look, torch_version, version
 from longsong.scheduling.storage_writing import WritableStorage
-from streams.errors import StorageError
-from streams.index import LARGEST_INDEX
-from streams.shard import is_file_name
 
-__all__ = ["RayCluster", "joined", "shards_in"]
+__all__ = ["RayCluster", "joined"]
 
 _SECONDS_TO_REACH, _SECONDS_TO_LOOK = 5.0, 120.0
 _PORT = 6379
@@ -232,29 +228,6 @@ def _unlike(answers: Sequence[dict[str, Any]]) -> list[str]:
         return []
     words = "; ".join(f"{name} on {', '.join(sorted(set(some)))}" for name, some in sorted(hosts.items()))
     return [f"processors differ ({words}): a run that moves from one to another ends with other last bits"]
-
-
-def shards_in(storage: WritableStorage, song_folder: Path) -> str:
-    """Give the place of a song's shards in storage, after putting them there if they are not.
-
-    Raises
-    ------
-    StorageError
-        It cannot be written to, or holds another song under that name.
-    """
-    index = (song_folder / "index.json").read_bytes()
-    name = song_folder.resolve().name
-    place = storage.within("shards").within(name if is_file_name(name) else streams.Song.open(song_folder).digest)
-    there = place.names()
-    if "index.json" in there:
-        if place.read("index.json", LARGEST_INDEX) != index:
-            raise StorageError(f"{place.name} holds the shards of another song; give another --storage")
-        return place.url
-    for path in sorted(song_folder.iterdir()):
-        if path.is_file() and is_file_name(path.name) and path.name != "index.json":
-            place.write_file(path.name, path)
-    place.write("index.json", index)  # last: what it names is there then
-    return place.url
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 from longsong.errors import LongsongError
 from longsong.scheduling.node_runs import KeptRun
 from longsong.scheduling.scratch import scratch_folder
+from longsong.scheduling.tasks import ENDS
 from longsong.scheduling.workers import LocalWorker
 from streams.errors import StreamsError
 
@@ -21,7 +22,6 @@ __all__ = ["NodeWorker"]
 
 _SECONDS_TO_WAIT = 0.5
 _SECONDS_BETWEEN_LOOKS = 0.05
-_ENDS = frozenset({"done", "failed", "measured"})
 
 
 class NodeWorker:
@@ -118,7 +118,7 @@ class NodeWorker:
         while True:
             ended = self._worker.ended()  # asked first: what it said before its end is then all there
             for said in self._worker.messages():
-                if said["say"] in _ENDS:
+                if said["say"] in ENDS:
                     return said, None
                 self._tell(said)
             if ended is not None:

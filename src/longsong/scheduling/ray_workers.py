@@ -17,9 +17,11 @@ from longsong.grid_file import read_grid
 from longsong.progress import print_line
 from longsong.scheduling.cluster_sharing import ClusterSharing
 from longsong.scheduling.collected_runs import CollectedRuns
-from longsong.scheduling.ray_cluster import RayCluster, joined, shards_in
+from longsong.scheduling.ray_cluster import RayCluster, joined
 from longsong.scheduling.ray_node import NodeWorker
 from longsong.scheduling.storage_writing import WritableFolder, WritableStorage, open_writable
+from longsong.scheduling.stored_shards import shards_in
+from longsong.scheduling.tasks import ENDS
 from longsong.training.background import in_background
 from streams.errors import StorageError, StreamsError
 
@@ -30,7 +32,6 @@ _BEGINNINGS = 3
 _SECONDS_TO_END = 5.0
 _SECONDS_UNREACHABLE = 60.0
 _SECONDS_BEFORE_IT_WAITS, _SECONDS_BETWEEN_SAYING_SO = 5.0, 5.0
-_ENDS = frozenset({"done", "failed", "measured"})
 
 
 @contextmanager
@@ -266,7 +267,7 @@ class RayWorker:
         return bool(ready)
 
     def _take(self, message: dict[str, Any]) -> None:
-        if message["say"] not in _ENDS:
+        if message["say"] not in ENDS:
             self._said.append(message)
             return
         run, runs = self._run, self._workers.runs

@@ -16,7 +16,10 @@ from longsong.config import (
     TrainingConfig,
 )
 
-__all__ = ["Measurement", "RunTask", "task_from_json"]
+__all__ = ["ENDS", "Measurement", "RunTask", "task_from_json"]
+
+ENDS = frozenset({"done", "failed", "measured"})
+"""What a worker says last of a task."""
 
 
 @dataclass(frozen=True)
