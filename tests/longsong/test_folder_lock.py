@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -154,8 +155,10 @@ def test_a_worker_is_known_by_the_words_it_is_started_with(tmp_path):
 
 
 def test_so_is_what_workers_share_a_device_by(tmp_path):
-    (tmp_path / "nvidia-cuda-mps-control").write_text("sleep 1000")
+    (tmp_path / "nvidia-cuda-mps-control").write_text(f"touch {tmp_path}/begun; sleep 1000")
     with process(["sh", str(tmp_path / "nvidia-cuda-mps-control"), "-f"]) as service:
+        while not (tmp_path / "begun").exists():  # until then its words are those of this process
+            time.sleep(0.01)
         note(tmp_path, {str(service.pid): psutil.Process(service.pid).create_time()})
         with sole_owner(tmp_path):
             assert service.poll() is not None
