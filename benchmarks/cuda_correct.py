@@ -19,9 +19,9 @@ PRECISIONS = {"float32": 2e-5, "tf32": 2e-2, "bfloat16": 4e-2}
 """What products are made in, and how far gradients may be off."""
 
 _FRAME, _LAYERS = 40, 2
-_CASES = ((1, 3, 5), (199, 7, 33), (256, 20, 128), (300, 3, 17), (1024, 2, 16))
+_CASES = ((1, 3, 5), (199, 7, 33), (256, 20, 128), (1024, 2, 16))
 """Hidden units, steps, rows."""
-_LEAST_ROUNDED = 16
+_LEAST_ROUNDED, _IN_TF32 = 16, (199, 256)
 
 
 @contextmanager
@@ -61,6 +61,8 @@ def correct_rows(device: torch.device, elementwise: Elementwise, *, quick: bool)
             for precision, allowed in PRECISIONS.items():
                 if hidden < _LEAST_ROUNDED and precision != "float32":
                     continue  # a gradient of one unit may be nothing but rounding
+                if precision == "tf32" and hidden not in _IN_TF32:
+                    continue  # each kernel takes seconds to compile
                 for aside in (False, True) if device.type == "cuda" else (False,):
                     lanes = CudaLanes(device, _LAYERS) if aside else None
                     there = frames.to(device, torch.float32)

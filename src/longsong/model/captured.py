@@ -22,8 +22,12 @@ def capture(work: Work) -> Work:
     Source: PyTorch, "CUDA semantics", CUDA Graphs.
     """
     graph = torch.cuda.CUDAGraph()
+    # On the stream that is in use, unless that is the default one, which cannot be captured: work of several streams
+    # that was captured on one would share its workspace of products, and be launched at the same time.
+    current = torch.cuda.current_stream()
+    own = None if current == torch.cuda.default_stream() else current
     # Other threads may copy and take memory meanwhile: of what is read ahead, or of a checkpoint.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    with torch.cuda.graph(graph, stream=own, capture_error_mode="thread_local"):
         work()
     return graph.replay
 

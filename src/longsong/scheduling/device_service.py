@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ __all__ = ["device_service"]
 
 _CONTROL = "nvidia-cuda-mps-control"
 _PIPES, _LOGS = "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"
-_SECONDS_TO_BEGIN, _SECONDS_TO_END = 0.5, 20.0
+_SECONDS_TO_BEGIN, _SECONDS_TO_TRY, _SECONDS_TO_END = 0.5, 60.0, 20.0
+_TRIED = "import torch; assert torch.ones(2, device='cuda').sum().item() == 2"
 
 
 @contextmanager
@@ -70,15 +72,31 @@ def device_service(
         if on_start is not None:
             on_start(service.pid)
         try:
-            service.wait(_SECONDS_TO_BEGIN)
-            say(f"runs side by side take turns on the device: {_CONTROL} ended with status {service.returncode}")
-            own = {}
-        except subprocess.TimeoutExpired:
-            pass  # it goes on, as it should
-        try:
-            yield own
+            if (lacking := _lacking(service, own)) is not None:
+                say(f"runs side by side take turns on the device: {_CONTROL} {lacking}")
+            yield own if lacking is None else {}
         finally:
             _end(service, control, own)
+
+
+def _lacking(service: subprocess.Popen[bytes], own: Mapping[str, str]) -> str | None:
+    """Say why the service is of no use; None where a process computes through it."""
+    try:
+        service.wait(_SECONDS_TO_BEGIN)
+        return f"ended with status {service.returncode}"
+    except subprocess.TimeoutExpired:
+        pass  # it goes on, as it should
+    try:
+        tried = subprocess.run(  # noqa: S603 - words of this file
+            [sys.executable, "-c", _TRIED],
+            env=os.environ | own,
+            capture_output=True,
+            timeout=_SECONDS_TO_TRY,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"does not answer within {_SECONDS_TO_TRY:g} s"
+    return None if tried.returncode == 0 else "is there, and nothing computes through it"
 
 
 def _end(service: subprocess.Popen[bytes], control: str, own: Mapping[str, str]) -> None:

@@ -140,13 +140,10 @@ class EnqueuedUpdates:
         shape = tuple(inputs.shape)
         if shape not in self._work:
             x, y = (torch.empty(shape, device=self._device, dtype=inputs.dtype) for _ in range(2))
-            work = Repeated(partial(self._update, x, y), self._device, self._capture, lambda: self._form.memory)
-            self._work[shape] = x, y, work
+            # Not by a method: what refers to itself would hold the device's memory until Python looks for such things.
+            update = partial(_update, self._form, self._step, self._parameters, x, y)
+            self._work[shape] = x, y, Repeated(update, self._device, self._capture, partial(_memory, self._form))
         return self._work[shape]
-
-    def _update(self, x: Tensor, y: Tensor) -> None:
-        cost, gradient = self._form.enqueue(self._parameters, x, y)
-        self._step(self._parameters, cost, gradient)
 
     def _mark(self) -> _Mark:
         if self._device.type != "cuda":
@@ -154,3 +151,12 @@ class EnqueuedUpdates:
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
+
+
+def _update(form: Enqueuing, step: EnqueuedStep, parameters: Tensor, x: Tensor, y: Tensor) -> None:
+    cost, gradient = form.enqueue(parameters, x, y)
+    step(parameters, cost, gradient)
+
+
+def _memory(form: Enqueuing) -> Hashable:
+    return form.memory

@@ -154,7 +154,11 @@ class _Resident:
         self._examples = samples.as_strided((len(windows), windows.frame * (windows.seq + 1)), (windows.hop, 1))
 
     def read(self, indices: Indices) -> Tensor:
-        rows = torch.from_numpy(indices.copy()).to(self._device)
+        rows = torch.from_numpy(indices.copy())
+        # From memory that is not pinned a copy is waited for, and with it all that the device was to do before.
+        if self._device.type == "cuda":
+            rows = rows.pin_memory()
+        rows = rows.to(self._device, non_blocking=True)
         return _normalised(self._examples[rows], self._normaliser).view(self._shape)
 
 

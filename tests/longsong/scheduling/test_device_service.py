@@ -27,6 +27,7 @@ def acted(tmp_path, monkeypatch):
     """Give what puts a control program there that acts so."""
     monkeypatch.delenv("CUDA_MPS_PIPE_DIRECTORY", raising=False)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(module, "_TRIED", "import os; assert os.environ['CUDA_MPS_PIPE_DIRECTORY']")
 
     def write(*, begin: str = ":", told: str = 'touch "$CUDA_MPS_PIPE_DIRECTORY/$word"') -> None:
         path = tmp_path / "nvidia-cuda-mps-control"
@@ -71,6 +72,26 @@ def test_one_that_does_not_begin_is_done_without(acted):
     with device_service("cuda", said.append) as environment:
         assert environment == {}
     assert said == ["runs side by side take turns on the device: nvidia-cuda-mps-control ended with status 3"]
+
+
+@pytest.mark.parametrize(
+    ("tried", "said"),
+    [
+        ("raise SystemExit(1)", "is there, and nothing computes through it"),
+        ("import time; time.sleep(9)", "within 0.3 s"),
+    ],
+)
+def test_one_that_does_not_serve_is_done_without(acted, monkeypatch, tried, said):
+    monkeypatch.setattr(module, "_TRIED", tried)
+    monkeypatch.setattr(module, "_SECONDS_TO_TRY", 0.3 if "sleep" in tried else 60.0)
+    acted()
+    lines: list[str] = []
+    pids: list[int] = []
+    with device_service("cuda", lines.append, pids.append) as environment:
+        assert environment == {}
+    (line,) = lines
+    assert said in line
+    assert not alive(pids[0])
 
 
 def test_where_there_is_none_that_is_said(monkeypatch):

@@ -75,14 +75,14 @@ class Bfloat16Products(Products):
     def add(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Add ``a b`` to `out`."""
         if _on_tensor_cores(a):
-            torch.addmm(out, *_halves(a, b), torch.float32, out=out)
+            _add_halves(out, *_halves(a, b), out)
         else:
             torch.addmm(out, *self._operands(a, b), out=out)
 
     def affine(self, a: Tensor, b: Tensor, bias: Tensor, out: Tensor) -> None:
         """Write ``a b + bias`` to `out`."""
         if _on_tensor_cores(a):
-            torch.addmm(bias, *_halves(a, b), torch.float32, out=out)
+            _add_halves(bias, *_halves(a, b), out)
         else:
             torch.addmm(bias, *self._operands(a, b), out=out)
 
@@ -108,22 +108,45 @@ def _on_tensor_cores(a: Tensor) -> bool:
     return a.device.type == "cuda" and _sums_are_float32(a.device.index or 0)
 
 
+def _add_halves(summand: Tensor, a: Tensor, b: Tensor, out: Tensor) -> None:
+    """Write ``summand + a b`` to `out`, which may be `summand`, of bfloat16 operands on CUDA."""
+    if _adds_to_float32(a.device.index or 0):
+        torch.addmm(summand, a, b, torch.float32, out=out)
+    else:
+        torch.add(summand, torch.mm(a, b, torch.float32), out=out)
+
+
 @cache
 def _sums_are_float32(index: int) -> bool:
-    """Say so of a CUDA device, by products of 1 + 2^-7 and of itself: bfloat16 has no room for their 2^-14.
+    """Say so of a CUDA device, by a product of 1 + 2^-7 with itself: bfloat16 has no room for its 2^-14.
 
     torch has such products since 2.8, and they are new enough to be looked at before they are believed.
     """
-    device = torch.device("cuda", index)
-    a = torch.full((16, 16), 1 + 2**-7, device=device, dtype=torch.bfloat16)
-    bias, sought = torch.ones(16, device=device), 16 * (1 + 2**-7) ** 2
-    out = torch.empty(16, 16, device=device)
+    a, sought = _probe(index)
     try:
-        right = bool((torch.mm(a, a, torch.float32, out=out) == sought).all())
-        right &= bool((torch.addmm(out, a, a, torch.float32, out=out) == 2 * sought).all())
-        return right & bool((torch.addmm(bias, a, a, torch.float32, out=out) == sought + 1).all())
+        return bool((torch.mm(a, a, torch.float32, out=torch.empty_like(sought)) == sought).all())
     except (RuntimeError, TypeError):
         return False
+
+
+@cache
+def _adds_to_float32(index: int) -> bool:
+    """Say whether torch adds such products to float32 numbers: since 2.10 (pull request 167931)."""
+    a, sought = _probe(index)
+    out = sought.clone()
+    try:
+        right = bool((torch.addmm(out, a, a, torch.float32, out=out) == 2 * sought).all())
+        bias = torch.ones_like(sought[0])
+        return right and bool((torch.addmm(bias, a, a, torch.float32, out=out) == sought + 1).all())
+    except (RuntimeError, TypeError):
+        return False
+
+
+def _probe(index: int) -> tuple[Tensor, Tensor]:
+    """Give a matrix, and its square."""
+    device = torch.device("cuda", index)
+    a = torch.full((16, 16), 1 + 2**-7, device=device, dtype=torch.bfloat16)
+    return a, torch.full((16, 16), 16 * (1 + 2**-7) ** 2, device=device)
 
 
 @contextmanager
