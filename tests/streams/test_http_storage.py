@@ -67,6 +67,7 @@ def test_what_may_pass_is_asked_again(server, storage, status):
         (format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True), 20.0),
         (format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True), 0.0),
     ],
+    ids=["few", "many", "no time", "tomorrow", "yesterday"],  # not by the date: workers collect at different seconds
 )
 def test_the_time_that_a_server_asks_for_is_kept_up_to_a_bound(monkeypatch, server, after, seconds):
     slept = []
