@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -152,10 +153,16 @@ def main() -> None:
     ratios: dict[str, float] = {}
     described = machine(("torch", "triton")) | {"device": device_name(device), "cuda": torch.version.cuda}
     measured: dict[str, float] = {}
+    failed: list[str] = []
     try:
         for part in options.part:
             begun = time.monotonic()
-            found = list(_rows(part, bench, scale, quick=options.quick))
+            try:
+                found = list(_rows(part, bench, scale, quick=options.quick))
+            except Exception:  # the other parts are worth their time all the same
+                traceback.print_exc()
+                failed.append(part)
+                continue
             if part == "floors":
                 measured = {row["name"]: row["number"] for row in found}
             rows += [{"part": part, **row} for row in found]
@@ -164,7 +171,9 @@ def main() -> None:
     finally:
         print()
         report(options.json, described, rows, ratios)
-    if any(row.get("right") is False for row in rows):
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+    if failed or any(row.get("right") is False for row in rows):
         raise SystemExit(1)
 
 

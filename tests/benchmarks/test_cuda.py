@@ -38,6 +38,19 @@ def test_what_is_wrong_is_named_and_is_a_failure(monkeypatch, tmp_path, capsys):
     assert "NO" in capsys.readouterr().out
 
 
+def test_a_part_that_fails_leaves_the_others(monkeypatch, tmp_path, capsys):
+    def broken(*given: object) -> None:
+        raise RuntimeError("no more memory")
+
+    monkeypatch.setattr(cuda, "update_rows", broken)
+    with pytest.raises(SystemExit):
+        run(monkeypatch, tmp_path, "--part", "update", "same")
+    said = capsys.readouterr()
+    assert "failed: update" in said.out
+    assert "no more memory" in said.err
+    assert "\nsame (" in said.out
+
+
 def test_memory_that_is_taken_holds_no_numbers(monkeypatch):
     import torch
 

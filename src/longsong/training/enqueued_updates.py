@@ -19,7 +19,7 @@ from longsong.training.updates import Outcome
 
 __all__ = ["EnqueuedUpdates", "Enqueuing"]
 
-_MOST_IN_FLIGHT = 64
+_MOST_IN_FLIGHT = 8
 """Updates that the host may be ahead by: enough for it to do something else, few to wait for where it has to stop."""
 
 Capture = Callable[[Callable[[], object]], Callable[[], object]]
@@ -75,7 +75,7 @@ class EnqueuedUpdates:
     """Updates that the host runs ahead of.
 
     On CUDA an update is captured as a graph when its shape comes the second time, and launched as one from then on.
-    Nothing waits for the device but what asks for all that was begun, or is 64 updates ahead.
+    Nothing waits for the device but what asks for all that was begun, or is 8 updates ahead.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import sys
 import time
@@ -165,7 +166,11 @@ def _lead(
             with determined(record.execution):
                 training.complete()
         finally:
+            device = training.device
             del training  # what is measured now needs memory too
+            if device.type == "cuda":  # and so does whoever trains next, beside this process too
+                gc.collect()
+                torch.cuda.empty_cache()
             if seen is not None and seen.updates:
                 print(format_profile(seen, network, record.execution, plan), file=sys.stderr)
     return run

@@ -145,29 +145,32 @@ def _forward(
             column = first + tl.arange(0, BLOCK_GATES)
             there = row_there[:, None] & (column < 2 * HIDDEN)[None, :]
             place = row[:, None] * (2 * HIDDEN) + column[None, :]
-            total = tl.load(gates_t + place, mask=there, other=0.0)
-            total = add_product(
-                total, h_t, row, row_there, HIDDEN, to_gates, column, GATES, INNER, BLOCK_INNER, STAGES, PRECISION
-            )
-            gate = sigmoid(total)
-            tl.store(gates_t + place, gate, mask=there)
+            # All that the step needs is asked for before the product, beside whose weights it comes.
+            given = tl.load(gates_t + place, mask=there, other=0.0)
             is_reset = there & (column >= HIDDEN)[None, :]
             unit = row[:, None] * HIDDEN + (column - HIDDEN)[None, :]
-            through = gate * tl.load(h_t + unit, mask=is_reset, other=0.0)
-            tl.store(product_t + unit, through, mask=is_reset)
+            own = tl.load(h_t + unit, mask=is_reset, other=0.0)
+            total = add_product(
+                tl.zeros((ROWS, BLOCK_GATES), tl.float32), h_t, row, row_there, HIDDEN, to_gates, column, GATES, INNER,
+                BLOCK_INNER, STAGES, PRECISION,
+            )  # fmt: skip
+            gate = sigmoid(total + given)
+            tl.store(gates_t + place, gate, mask=there)
+            tl.store(product_t + unit, gate * own, mask=is_reset)
         tl.debug_barrier()
         for first in range(0, STATE, BLOCK_STATE):
             column = first + tl.arange(0, BLOCK_STATE)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
             unit = row[:, None] * HIDDEN + column[None, :]
-            total = tl.load(candidate_t + unit, mask=there, other=0.0)
-            total = add_product(
-                total, product_t, row, row_there, HIDDEN, to_state, column, STATE, INNER, BLOCK_INNER, STAGES, PRECISION
-            )
-            new = tanh(total)
-            tl.store(candidate_t + unit, new, mask=there)
+            given = tl.load(candidate_t + unit, mask=there, other=0.0)
             old = tl.load(h_t + unit, mask=there, other=0.0)
             update = tl.load(gates_t + row[:, None] * (2 * HIDDEN) + column[None, :], mask=there, other=0.0)
+            total = add_product(
+                tl.zeros((ROWS, BLOCK_STATE), tl.float32), product_t, row, row_there, HIDDEN, to_state, column, STATE,
+                INNER, BLOCK_INNER, STAGES, PRECISION,
+            )  # fmt: skip
+            new = tanh(total + given)
+            tl.store(candidate_t + unit, new, mask=there)
             tl.store(h_t + step_size + unit, old + update * (new - old), mask=there)
         tl.debug_barrier()
         at += step_size
@@ -225,14 +228,14 @@ def _backward(
             column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
             unit = at + row[:, None] * HIDDEN + column[None, :]
-            d_product = add_product(
-                tl.zeros((ROWS, BLOCK), tl.float32), candidate + at, row, row_there, HIDDEN, from_state, column,
-                COLUMNS, INNER_STATE, BLOCK_STATE, STAGES, PRECISION,
-            )  # fmt: skip
             place = gates + 2 * at + row[:, None] * (2 * HIDDEN) + HIDDEN + column[None, :]
             reset = tl.load(place, mask=there, other=0.0)
             old = tl.load(h + unit, mask=there, other=0.0)
             kept = tl.load(d_h + unit, mask=there, other=0.0)
+            d_product = add_product(
+                tl.zeros((ROWS, BLOCK), tl.float32), candidate + at, row, row_there, HIDDEN, from_state, column,
+                COLUMNS, INNER_STATE, BLOCK_STATE, STAGES, PRECISION,
+            )  # fmt: skip
             tl.store(place, d_product * old * reset * (1.0 - reset), mask=there)
             tl.store(d_h + unit, kept + d_product * reset, mask=there)
         tl.debug_barrier()
@@ -240,14 +243,21 @@ def _backward(
             column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
             unit = at + row[:, None] * HIDDEN + column[None, :]
-            d = tl.load(d_h + unit, mask=there, other=0.0)
-            d = add_product(
-                d, gates + 2 * at, row, row_there, 2 * HIDDEN, from_gates, column, COLUMNS, INNER_GATES, BLOCK_GATES,
-                STAGES, PRECISION,
+            more = tl.load(d_h + unit, mask=there, other=0.0)
+            earlier = there & (unit >= step_size)
+            before = unit - step_size
+            place = gates + 2 * at - 2 * step_size + row[:, None] * (2 * HIDDEN) + column[None, :]
+            update = tl.load(place, mask=earlier, other=0.0)
+            new = tl.load(candidate + before, mask=earlier, other=0.0)
+            old = tl.load(h + before, mask=earlier, other=0.0)
+            kept = tl.load(d_h + before, mask=earlier, other=0.0)
+            d = more + add_product(
+                tl.zeros((ROWS, BLOCK), tl.float32), gates + 2 * at, row, row_there, 2 * HIDDEN, from_gates, column,
+                COLUMNS, INNER_GATES, BLOCK_GATES, STAGES, PRECISION,
             )  # fmt: skip
-            if at > 0:
-                _through_update(d, h, gates, candidate, d_h, at - step_size, row, column, there, HIDDEN)
-            else:
-                tl.store(d_h + unit, d, mask=there)
+            tl.store(place, d * (new - old) * update * (1.0 - update), mask=earlier)
+            tl.store(candidate + before, d * update * (1.0 - new * new), mask=earlier)
+            tl.store(d_h + before, kept + d * (1.0 - update), mask=earlier)
+            tl.store(d_h + unit, d, mask=there & (unit < step_size))
         tl.debug_barrier()
         at -= step_size
