@@ -74,10 +74,7 @@ class Bfloat16Products(Products):
 
     def add(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Add ``a b`` to `out`."""
-        if _on_tensor_cores(a):
-            _add_halves(out, *_halves(a, b), out)
-        else:
-            torch.addmm(out, *self._operands(a, b), out=out)
+        self.affine(a, b, out, out)
 
     def affine(self, a: Tensor, b: Tensor, bias: Tensor, out: Tensor) -> None:
         """Write ``a b + bias`` to `out`."""

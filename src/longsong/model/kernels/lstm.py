@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, clear, sigmoid, tanh
+from longsong.model.kernels.parts import add_piece, add_product, clear, sigmoid, tanh
 from longsong.model.kernels.tiles import ROWS, padded, padded_apart, precision_of, programs, tiles_of
 
 __all__ = ["lstm_backward", "lstm_forward"]
@@ -145,10 +145,10 @@ def _forward(
                 inner_there = row_there[:, None] & (inner < HIDDEN)[None, :]
                 a = tl.load(h_t + row[:, None] * HIDDEN + inner[None, :], mask=inner_there, other=0.0)
                 b = weights + inner[:, None] * (4 * COLUMNS) + column[None, :]
-                into = add_one_product(into, a, b, PRECISION)
-                keep = add_one_product(keep, a, b + COLUMNS, PRECISION)
-                candidate = add_one_product(candidate, a, b + 2 * COLUMNS, PRECISION)
-                out = add_one_product(out, a, b + 3 * COLUMNS, PRECISION)
+                into = add_piece(into, a, b, PRECISION)
+                keep = add_piece(keep, a, b + COLUMNS, PRECISION)
+                candidate = add_piece(candidate, a, b + 2 * COLUMNS, PRECISION)
+                out = add_piece(out, a, b + 3 * COLUMNS, PRECISION)
             old = tl.load(cells + unit, mask=there, other=0.0)
             into = sigmoid(into + old * tl.load(p_in + column, mask=column_there, other=0.0)[None, :])
             keep = sigmoid(keep + old * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :])
@@ -163,15 +163,6 @@ def _forward(
             tl.store(h + step_size + unit, out * tanh(new), mask=there)
         tl.debug_barrier()
         at += step_size
-
-
-@triton.jit
-def add_one_product(total, a, weights, PRECISION: tl.constexpr):
-    """Add a product with a piece of weights; `PRECISION` as in `longsong.model.kernels.parts.add_product`."""
-    b = tl.load(weights)
-    if PRECISION == "widened":
-        return tl.dot(a.to(b.dtype).to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
-    return tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
 
 
 @triton.jit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["add_product", "clear", "sigmoid", "tanh"]
+__all__ = ["add_piece", "add_product", "clear", "sigmoid", "tanh"]
 
 _SMALL = tl.constexpr(0.25)
 
@@ -28,6 +28,19 @@ def tanh(x):
 
 
 @triton.jit
+def add_piece(total, a, weights, PRECISION: tl.constexpr):
+    """Add the product of a matrix with a piece of weights, given where they are.
+
+    `PRECISION` is ``ieee`` or ``tf32``, of which products of bfloat16 operands take no notice, or ``widened``: operands
+    that are rounded to bfloat16 are multiplied as float32, which gives the same.
+    """
+    b = tl.load(weights)
+    if PRECISION == "widened":
+        return tl.dot(a.to(b.dtype).to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
+    return tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
+
+
+@triton.jit
 def add_product(
     total,
     operand,
@@ -42,20 +55,12 @@ def add_product(
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Add rows of a matrix of `WIDTH` columns, times some columns of weights of shape (INNER, COLUMNS).
-
-    `PRECISION` is ``ieee`` or ``tf32``, of which products of bfloat16 operands take no notice, or ``widened``: operands
-    that are rounded to bfloat16 are multiplied as float32, which gives the same.
-    """
+    """Add rows of a matrix of `WIDTH` columns, times some columns of weights of shape (INNER, COLUMNS)."""
     for first in tl.range(0, INNER, BLOCK, num_stages=STAGES):
         inner = first + tl.arange(0, BLOCK)
         there = row_there[:, None] & (inner < WIDTH)[None, :]
         a = tl.load(operand + row[:, None] * WIDTH + inner[None, :], mask=there, other=0.0)
-        b = tl.load(weights + inner[:, None] * COLUMNS + column[None, :])
-        if PRECISION == "widened":
-            total = tl.dot(a.to(b.dtype).to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
-        else:
-            total = tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
+        total = add_piece(total, a, weights + inner[:, None] * COLUMNS + column[None, :], PRECISION)
     return total
 
 
