@@ -35,6 +35,7 @@ __all__ = ["compiled_rows", "main"]
 
 _CAPABILITY, _WARP = 90, 32
 _MOST_SHARED, _MOST_REGISTERS = 227 << 10, 255
+_KEPT = re.compile(r"^ {4}\S+ = ttg\.local_alloc %\S+ : \(tensor<(\d+)x(\d+)xbf16", re.MULTILINE)
 _COLUMNS = {
     "cell": ("cell", str),
     "way": ("way", str),
@@ -43,6 +44,7 @@ _COLUMNS = {
     "registers": ("registers", str),
     "spilled": ("bytes spilled", str),
     "shared": ("shared memory", lambda size: f"{size / 1024:.0f} KiB"),
+    "kept": ("of it weights that stay", lambda size: f"{size / 1024:.0f} KiB"),
 }
 
 
@@ -170,7 +172,9 @@ def _compiled(kernel: Any, arguments: tuple[Any, ...], named: dict[str, Any]) ->
     found = re.search(r"REG:(\d+) STACK:(\d+)", said)
     if found is None:
         sys.exit(f"cuobjdump says nothing of registers: {said!r}")
-    return {"registers": int(found[1]), "spilled": int(found[2]), "shared": int(made.metadata.shared)}
+    # What is laid into shared memory in the body of the function itself, and not in its loops.
+    kept = sum(int(one[1]) * int(one[2]) * 2 for one in _KEPT.finditer(made.asm["ttgir"]))
+    return {"registers": int(found[1]), "spilled": int(found[2]), "shared": int(made.metadata.shared), "kept": kept}
 
 
 if __name__ == "__main__":

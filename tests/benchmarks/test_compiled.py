@@ -27,5 +27,7 @@ def test_each_kernel_fits_on_a_multiprocessor(monkeypatch, tmp_path, capsys):
     ]  # fmt: skip
     assert all(0 < ratio <= 1 for ratio in found["ratios"].values())
     # A few registers more than there are do little harm, many would.
-    assert all(row["spilled"] <= 64 for row in found["rows"])
-    assert "40 KiB" in capsys.readouterr().out
+    assert all(row["spilled"] <= 128 for row in found["rows"])
+    # Of three matrices of 256 x 256 the one that fits stays on the chip, as bfloat16.
+    assert [row["kept"] for row in found["rows"][:4]] == [128 << 10, 128 << 10, 0, 0]
+    assert "168 KiB" in capsys.readouterr().out

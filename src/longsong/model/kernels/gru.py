@@ -1,8 +1,8 @@
 """The gated recurrent unit over a segment: reset before the product, each way one kernel (`longsong.model.fused.gru`).
 
-A program has some rows of the mini-batch, from the first step to the last, and waits for no other. The weights come
-from the device's L2 cache at each step; what a step has computed goes through memory that the same program reads again,
-with a barrier between. Offsets of steps are of 64 bits.
+A program has some rows of the mini-batch, from the first step to the last, and waits for no other. Weights that fit stay
+in its shared memory, the others come from the device's L2 cache at each step; what a step has computed goes through
+memory that the same program reads again, with a barrier between. Offsets of steps are of 64 bits.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, clear, sigmoid, tanh
-from longsong.model.kernels.tiles import ROWS, padded, precision_of, programs, tiles_of
+from longsong.model.kernels.parts import add_product, clear, keep, sigmoid, tanh
+from longsong.model.kernels.tiles import ROWS, Room, padded, precision_of, programs
 
 __all__ = ["gru_backward", "gru_forward"]
 
@@ -44,7 +44,8 @@ def gru_forward(
         What operands of products are rounded to.
     """
     steps, rows, hidden = candidate.shape
-    of_gates, of_state = (tiles_of(hidden, width) for width in (2 * hidden, hidden))
+    room = Room(h.device, operands)
+    of_state, of_gates = (room.tiles_of(hidden, width) for width in (hidden, 2 * hidden))
     _forward[programs(rows, 2 * hidden)](
         h,
         gates,
@@ -55,13 +56,17 @@ def gru_forward(
         steps,
         rows,
         HIDDEN=hidden,
-        INNER=of_gates.inner,
+        INNER_GATES=of_gates.inner,
+        INNER_STATE=of_state.inner,
         GATES=of_gates.columns,
         STATE=of_state.columns,
         ROWS=ROWS,
-        BLOCK_INNER=of_gates.block_inner,
+        BLOCK_INNER_GATES=of_gates.block_inner,
+        BLOCK_INNER_STATE=of_state.block_inner,
         BLOCK_GATES=of_gates.block_columns,
         BLOCK_STATE=of_state.block_columns,
+        KEPT_GATES=of_gates.kept,
+        KEPT_STATE=of_state.kept,
         STAGES=of_gates.stages,
         PRECISION=precision_of(operands),
         **of_gates.options,
@@ -90,7 +95,8 @@ def gru_backward(
     operands : dtype
     """
     steps, rows, hidden = candidate.shape
-    of_gates, of_state = (tiles_of(width, hidden, together=2) for width in (2 * hidden, hidden))
+    room = Room(h.device, operands)
+    of_state, of_gates = (room.tiles_of(width, hidden, most=128) for width in (hidden, 2 * hidden))
     _backward[programs(rows, 2 * hidden)](
         h,
         gates,
@@ -105,12 +111,15 @@ def gru_backward(
         INNER_STATE=of_state.inner,
         COLUMNS=of_state.columns,
         ROWS=ROWS,
-        BLOCK_GATES=of_gates.block_inner,
-        BLOCK_STATE=of_state.block_inner,
-        BLOCK=of_state.block_columns,
-        STAGES=of_state.stages,
+        BLOCK_INNER_GATES=of_gates.block_inner,
+        BLOCK_INNER_STATE=of_state.block_inner,
+        BLOCK_GATES=of_gates.block_columns,
+        BLOCK_STATE=of_state.block_columns,
+        KEPT_GATES=of_gates.kept,
+        KEPT_STATE=of_state.kept,
+        STAGES=of_gates.stages,
         PRECISION=precision_of(operands),
-        **of_state.options,
+        **of_gates.options,
     )
 
 
@@ -125,13 +134,17 @@ def _forward(
     steps,
     rows,
     HIDDEN: tl.constexpr,
-    INNER: tl.constexpr,
+    INNER_GATES: tl.constexpr,
+    INNER_STATE: tl.constexpr,
     GATES: tl.constexpr,
     STATE: tl.constexpr,
     ROWS: tl.constexpr,
-    BLOCK_INNER: tl.constexpr,
+    BLOCK_INNER_GATES: tl.constexpr,
+    BLOCK_INNER_STATE: tl.constexpr,
     BLOCK_GATES: tl.constexpr,
     BLOCK_STATE: tl.constexpr,
+    KEPT_GATES: tl.constexpr,
+    KEPT_STATE: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
@@ -139,6 +152,8 @@ def _forward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     at = step_size * 0
+    to_gates = keep(to_gates, INNER_GATES, GATES, GATES, KEPT_GATES)
+    to_state = keep(to_state, INNER_STATE, STATE, STATE, KEPT_STATE)
     for _ in range(steps):
         h_t, product_t, candidate_t, gates_t = h + at, product + at, candidate + at, gates + 2 * at
         for first in range(0, GATES, BLOCK_GATES):
@@ -151,8 +166,8 @@ def _forward(
             unit = row[:, None] * HIDDEN + (column - HIDDEN)[None, :]
             own = tl.load(h_t + unit, mask=is_reset, other=0.0)
             total = add_product(
-                tl.zeros((ROWS, BLOCK_GATES), tl.float32), h_t, row, row_there, HIDDEN, to_gates, column, GATES, INNER,
-                BLOCK_INNER, STAGES, PRECISION,
+                tl.zeros((ROWS, BLOCK_GATES), tl.float32), h_t, row, row_there, HIDDEN, to_gates, column, GATES,
+                INNER_GATES, BLOCK_INNER_GATES, KEPT_GATES, STAGES, PRECISION,
             )  # fmt: skip
             gate = sigmoid(total + given)
             tl.store(gates_t + place, gate, mask=there)
@@ -167,7 +182,7 @@ def _forward(
             update = tl.load(gates_t + row[:, None] * (2 * HIDDEN) + column[None, :], mask=there, other=0.0)
             total = add_product(
                 tl.zeros((ROWS, BLOCK_STATE), tl.float32), product_t, row, row_there, HIDDEN, to_state, column, STATE,
-                INNER, BLOCK_INNER, STAGES, PRECISION,
+                INNER_STATE, BLOCK_INNER_STATE, KEPT_STATE, STAGES, PRECISION,
             )  # fmt: skip
             new = tanh(total + given)
             tl.store(candidate_t + unit, new, mask=there)
@@ -205,9 +220,12 @@ def _backward(
     INNER_STATE: tl.constexpr,
     COLUMNS: tl.constexpr,
     ROWS: tl.constexpr,
+    BLOCK_INNER_GATES: tl.constexpr,
+    BLOCK_INNER_STATE: tl.constexpr,
     BLOCK_GATES: tl.constexpr,
     BLOCK_STATE: tl.constexpr,
-    BLOCK: tl.constexpr,
+    KEPT_GATES: tl.constexpr,
+    KEPT_STATE: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
@@ -215,17 +233,19 @@ def _backward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     last = (steps - 1).to(tl.int64) * step_size
-    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK)  # nothing is above the state before the segment
-    for first in range(0, COLUMNS, BLOCK):
-        column = first + tl.arange(0, BLOCK)
+    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK_GATES)  # nothing is above the state before the segment
+    for first in range(0, COLUMNS, BLOCK_GATES):
+        column = first + tl.arange(0, BLOCK_GATES)
         there = row_there[:, None] & (column < HIDDEN)[None, :]
         d = tl.load(d_h + last + step_size + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
         _through_update(d, h, gates, candidate, d_h, last, row, column, there, HIDDEN)
     tl.debug_barrier()
     at = last
+    from_gates = keep(from_gates, INNER_GATES, COLUMNS, COLUMNS, KEPT_GATES)
+    from_state = keep(from_state, INNER_STATE, COLUMNS, COLUMNS, KEPT_STATE)
     for _ in range(steps):
-        for first in range(0, COLUMNS, BLOCK):
-            column = first + tl.arange(0, BLOCK)
+        for first in range(0, COLUMNS, BLOCK_STATE):
+            column = first + tl.arange(0, BLOCK_STATE)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
             unit = at + row[:, None] * HIDDEN + column[None, :]
             place = gates + 2 * at + row[:, None] * (2 * HIDDEN) + HIDDEN + column[None, :]
@@ -233,14 +253,14 @@ def _backward(
             old = tl.load(h + unit, mask=there, other=0.0)
             kept = tl.load(d_h + unit, mask=there, other=0.0)
             d_product = add_product(
-                tl.zeros((ROWS, BLOCK), tl.float32), candidate + at, row, row_there, HIDDEN, from_state, column,
-                COLUMNS, INNER_STATE, BLOCK_STATE, STAGES, PRECISION,
+                tl.zeros((ROWS, BLOCK_STATE), tl.float32), candidate + at, row, row_there, HIDDEN, from_state, column,
+                COLUMNS, INNER_STATE, BLOCK_INNER_STATE, KEPT_STATE, STAGES, PRECISION,
             )  # fmt: skip
             tl.store(place, d_product * old * reset * (1.0 - reset), mask=there)
             tl.store(d_h + unit, kept + d_product * reset, mask=there)
         tl.debug_barrier()
-        for first in range(0, COLUMNS, BLOCK):
-            column = first + tl.arange(0, BLOCK)
+        for first in range(0, COLUMNS, BLOCK_GATES):
+            column = first + tl.arange(0, BLOCK_GATES)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
             unit = at + row[:, None] * HIDDEN + column[None, :]
             more = tl.load(d_h + unit, mask=there, other=0.0)
@@ -252,8 +272,8 @@ def _backward(
             old = tl.load(h + before, mask=earlier, other=0.0)
             kept = tl.load(d_h + before, mask=earlier, other=0.0)
             d = more + add_product(
-                tl.zeros((ROWS, BLOCK), tl.float32), gates + 2 * at, row, row_there, 2 * HIDDEN, from_gates, column,
-                COLUMNS, INNER_GATES, BLOCK_GATES, STAGES, PRECISION,
+                tl.zeros((ROWS, BLOCK_GATES), tl.float32), gates + 2 * at, row, row_there, 2 * HIDDEN, from_gates,
+                column, COLUMNS, INNER_GATES, BLOCK_INNER_GATES, KEPT_GATES, STAGES, PRECISION,
             )  # fmt: skip
             tl.store(place, d * (new - old) * update * (1.0 - update), mask=earlier)
             tl.store(candidate + before, d * update * (1.0 - new * new), mask=earlier)

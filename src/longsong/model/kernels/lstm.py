@@ -7,8 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_piece, add_product, clear, sigmoid, tanh
-from longsong.model.kernels.tiles import ROWS, padded, padded_apart, precision_of, programs, tiles_of
+from longsong.model.kernels.parts import add_piece, add_product, clear, keep, sigmoid, tanh
+from longsong.model.kernels.tiles import ROWS, Room, padded, padded_apart, precision_of, programs
 
 __all__ = ["lstm_backward", "lstm_forward"]
 
@@ -38,7 +38,7 @@ def lstm_forward(
         What operands of products are rounded to.
     """
     steps, rows, hidden = len(gates), *h.shape[1:]
-    tiles = tiles_of(hidden, hidden, together=_GATES)
+    tiles = Room(h.device, operands).tiles_of(hidden, hidden, parts=_GATES)
     _forward[programs(rows, _GATES * hidden)](
         h,
         cells,
@@ -53,6 +53,7 @@ def lstm_forward(
         ROWS=ROWS,
         BLOCK_INNER=tiles.block_inner,
         BLOCK=tiles.block_columns,
+        KEPT=tiles.kept,
         STAGES=tiles.stages,
         PRECISION=precision_of(operands),
         **tiles.options,
@@ -82,7 +83,7 @@ def lstm_backward(
     weights, peepholes, operands
     """
     steps, rows, hidden = len(gates), *h.shape[1:]
-    tiles = tiles_of(_GATES * hidden, hidden, together=2)
+    tiles = Room(h.device, operands).tiles_of(_GATES * hidden, hidden, most=128)
     _backward[programs(rows, _GATES * hidden)](
         cells,
         gates,
@@ -98,6 +99,7 @@ def lstm_backward(
         ROWS=ROWS,
         BLOCK_INNER=tiles.block_inner,
         BLOCK=tiles.block_columns,
+        KEPT=tiles.kept,
         STAGES=tiles.stages,
         PRECISION=precision_of(operands),
         **tiles.options,
@@ -121,6 +123,7 @@ def _forward(
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
+    KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
@@ -128,6 +131,10 @@ def _forward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     at = step_size * 0
+    to_into = keep(weights, INNER, COLUMNS, 4 * COLUMNS, KEPT)
+    to_lasting = keep(weights + COLUMNS, INNER, COLUMNS, 4 * COLUMNS, KEPT)
+    to_candidate = keep(weights + 2 * COLUMNS, INNER, COLUMNS, 4 * COLUMNS, KEPT)
+    to_out = keep(weights + 3 * COLUMNS, INNER, COLUMNS, 4 * COLUMNS, KEPT)
     for _ in range(steps):
         h_t = h + at
         for first in range(0, COLUMNS, BLOCK):
@@ -137,26 +144,35 @@ def _forward(
             unit = at + row[:, None] * HIDDEN + column[None, :]
             place = gates + 4 * at + row[:, None] * (4 * HIDDEN) + column[None, :]
             into = tl.load(place, mask=there, other=0.0)
-            keep = tl.load(place + HIDDEN, mask=there, other=0.0)
+            lasting = tl.load(place + HIDDEN, mask=there, other=0.0)
             candidate = tl.load(place + 2 * HIDDEN, mask=there, other=0.0)
             out = tl.load(place + 3 * HIDDEN, mask=there, other=0.0)
-            for start in tl.range(0, INNER, BLOCK_INNER, num_stages=STAGES):
-                inner = start + tl.arange(0, BLOCK_INNER)
+            if KEPT:
+                inner = tl.arange(0, INNER)
                 inner_there = row_there[:, None] & (inner < HIDDEN)[None, :]
                 a = tl.load(h_t + row[:, None] * HIDDEN + inner[None, :], mask=inner_there, other=0.0)
-                b = weights + inner[:, None] * (4 * COLUMNS) + column[None, :]
-                into = add_piece(into, a, b, PRECISION)
-                keep = add_piece(keep, a, b + COLUMNS, PRECISION)
-                candidate = add_piece(candidate, a, b + 2 * COLUMNS, PRECISION)
-                out = add_piece(out, a, b + 3 * COLUMNS, PRECISION)
+                into = add_piece(into, a, to_into, PRECISION)
+                lasting = add_piece(lasting, a, to_lasting, PRECISION)
+                candidate = add_piece(candidate, a, to_candidate, PRECISION)
+                out = add_piece(out, a, to_out, PRECISION)
+            else:
+                for start in tl.range(0, INNER, BLOCK_INNER, num_stages=STAGES):
+                    inner = start + tl.arange(0, BLOCK_INNER)
+                    inner_there = row_there[:, None] & (inner < HIDDEN)[None, :]
+                    a = tl.load(h_t + row[:, None] * HIDDEN + inner[None, :], mask=inner_there, other=0.0)
+                    b = weights + inner[:, None] * (4 * COLUMNS) + column[None, :]
+                    into = add_piece(into, a, tl.load(b), PRECISION)
+                    lasting = add_piece(lasting, a, tl.load(b + COLUMNS), PRECISION)
+                    candidate = add_piece(candidate, a, tl.load(b + 2 * COLUMNS), PRECISION)
+                    out = add_piece(out, a, tl.load(b + 3 * COLUMNS), PRECISION)
             old = tl.load(cells + unit, mask=there, other=0.0)
             into = sigmoid(into + old * tl.load(p_in + column, mask=column_there, other=0.0)[None, :])
-            keep = sigmoid(keep + old * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :])
+            lasting = sigmoid(lasting + old * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :])
             candidate = tanh(candidate)
-            new = keep * old + into * candidate
+            new = lasting * old + into * candidate
             out = sigmoid(out + new * tl.load(p_out + column, mask=column_there, other=0.0)[None, :])
             tl.store(place, into, mask=there)
-            tl.store(place + HIDDEN, keep, mask=there)
+            tl.store(place + HIDDEN, lasting, mask=there)
             tl.store(place + 2 * HIDDEN, candidate, mask=there)
             tl.store(place + 3 * HIDDEN, out, mask=there)
             tl.store(cells + step_size + unit, new, mask=there)
@@ -175,7 +191,7 @@ def _through_cell(
     own = row[:, None] * HIDDEN + column[None, :]
     place = gates + 4 * at + row[:, None] * (4 * HIDDEN) + column[None, :]
     into = tl.load(place, mask=there, other=0.0)
-    keep = tl.load(place + HIDDEN, mask=there, other=0.0)
+    lasting = tl.load(place + HIDDEN, mask=there, other=0.0)
     candidate = tl.load(place + 2 * HIDDEN, mask=there, other=0.0)
     out = tl.load(place + 3 * HIDDEN, mask=there, other=0.0)
     old = tl.load(cells + at + own, mask=there, other=0.0)
@@ -185,14 +201,14 @@ def _through_cell(
     d_cell += d * out * (1.0 - squashed * squashed)
     d_cell += d_out * tl.load(p_out + column, mask=column_there, other=0.0)[None, :]
     d_into = d_cell * candidate * into * (1.0 - into)
-    d_keep = d_cell * old * keep * (1.0 - keep)
+    d_lasting = d_cell * old * lasting * (1.0 - lasting)
     tl.store(place, d_into, mask=there)
-    tl.store(place + HIDDEN, d_keep, mask=there)
+    tl.store(place + HIDDEN, d_lasting, mask=there)
     tl.store(place + 2 * HIDDEN, d_cell * into * (1.0 - candidate * candidate), mask=there)
     tl.store(place + 3 * HIDDEN, d_out, mask=there)
-    before = d_cell * keep
+    before = d_cell * lasting
     before += d_into * tl.load(p_in + column, mask=column_there, other=0.0)[None, :]
-    before += d_keep * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :]
+    before += d_lasting * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :]
     tl.store(d_cells + own, before, mask=there)
 
 
@@ -214,6 +230,7 @@ def _backward(
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
+    KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
@@ -231,6 +248,7 @@ def _backward(
             d, cells, gates, d_cells, p_in, p_forget, p_out, at, step_size, row, row_there, column, HIDDEN
         )  # fmt: skip
     tl.debug_barrier()
+    weights = keep(weights, INNER, COLUMNS, COLUMNS, KEPT)
     for _ in range(steps):
         for first in range(0, COLUMNS, BLOCK):
             column = first + tl.arange(0, BLOCK)
@@ -238,8 +256,8 @@ def _backward(
             unit = at + row[:, None] * HIDDEN + column[None, :]
             d = tl.load(d_h + unit, mask=there, other=0.0)
             d = add_product(
-                d, gates + 4 * at, row, row_there, 4 * HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, STAGES,
-                PRECISION,
+                d, gates + 4 * at, row, row_there, 4 * HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, KEPT,
+                STAGES, PRECISION,
             )  # fmt: skip
             if at > 0:
                 _through_cell(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["add_piece", "add_product", "clear", "sigmoid", "tanh"]
+__all__ = ["add_piece", "add_product", "clear", "keep", "sigmoid", "tanh"]
 
 _SMALL = tl.constexpr(0.25)
 
@@ -28,13 +28,25 @@ def tanh(x):
 
 
 @triton.jit
-def add_piece(total, a, weights, PRECISION: tl.constexpr):
-    """Add the product of a matrix with a piece of weights, given where they are.
+def keep(weights, INNER: tl.constexpr, COLUMNS: tl.constexpr, WIDTH: tl.constexpr, KEPT: tl.constexpr):
+    """Give weights that are to be kept, or where they are: some columns of a matrix of `WIDTH` columns.
+
+    As they are the same at each step, Triton leaves them in shared memory.
+    """
+    if KEPT:
+        inner, column = tl.arange(0, INNER), tl.arange(0, COLUMNS)
+        return tl.load(weights + inner[:, None] * WIDTH + column[None, :])
+    else:
+        return weights
+
+
+@triton.jit
+def add_piece(total, a, b, PRECISION: tl.constexpr):
+    """Add the product of a matrix with a piece of weights.
 
     `PRECISION` is ``ieee`` or ``tf32``, of which products of bfloat16 operands take no notice, or ``widened``: operands
     that are rounded to bfloat16 are multiplied as float32, which gives the same.
     """
-    b = tl.load(weights)
     if PRECISION == "widened":
         return tl.dot(a.to(b.dtype).to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
     return tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
@@ -52,15 +64,26 @@ def add_product(
     COLUMNS: tl.constexpr,
     INNER: tl.constexpr,
     BLOCK: tl.constexpr,
+    KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Add rows of a matrix of `WIDTH` columns, times some columns of weights of shape (INNER, COLUMNS)."""
-    for first in tl.range(0, INNER, BLOCK, num_stages=STAGES):
-        inner = first + tl.arange(0, BLOCK)
+    """Add rows of a matrix of `WIDTH` columns, times some columns of weights of shape (INNER, COLUMNS).
+
+    `weights` is what `keep` has given: all of them, or where they are.
+    """
+    if KEPT:
+        inner = tl.arange(0, INNER)
         there = row_there[:, None] & (inner < WIDTH)[None, :]
         a = tl.load(operand + row[:, None] * WIDTH + inner[None, :], mask=there, other=0.0)
-        total = add_piece(total, a, weights + inner[:, None] * COLUMNS + column[None, :], PRECISION)
+        total = add_piece(total, a, weights, PRECISION)
+    else:
+        for first in tl.range(0, INNER, BLOCK, num_stages=STAGES):
+            inner = first + tl.arange(0, BLOCK)
+            there = row_there[:, None] & (inner < WIDTH)[None, :]
+            a = tl.load(operand + row[:, None] * WIDTH + inner[None, :], mask=there, other=0.0)
+            b = tl.load(weights + inner[:, None] * COLUMNS + column[None, :])
+            total = add_piece(total, a, b, PRECISION)
     return total
 
 

@@ -9,8 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, clear, tanh
-from longsong.model.kernels.tiles import ROWS, padded, precision_of, programs, tiles_of
+from longsong.model.kernels.parts import add_product, clear, keep, tanh
+from longsong.model.kernels.tiles import ROWS, Room, padded, precision_of, programs
 
 __all__ = ["rnn_backward", "rnn_forward"]
 
@@ -49,7 +49,7 @@ def rnn_backward(h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands
 
 def _run(kernel: Any, h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands: torch.dtype) -> None:
     steps, rows, hidden = sums.shape
-    tiles = tiles_of(hidden, hidden)
+    tiles = Room(h.device, operands).tiles_of(hidden, hidden)
     kernel[programs(rows, hidden)](
         h,
         sums,
@@ -63,6 +63,7 @@ def _run(kernel: Any, h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, ope
         ROWS=ROWS,
         BLOCK_INNER=tiles.block_inner,
         BLOCK=tiles.block_columns,
+        KEPT=tiles.kept,
         STAGES=tiles.stages,
         PRECISION=precision_of(operands),
         **tiles.options,
@@ -83,6 +84,7 @@ def _forward(
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
+    KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
@@ -90,6 +92,7 @@ def _forward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     at = step_size * 0
+    weights = keep(weights, INNER, COLUMNS, COLUMNS, KEPT)
     for _ in range(steps):
         for first in range(0, COLUMNS, BLOCK):
             column = first + tl.arange(0, BLOCK)
@@ -97,8 +100,9 @@ def _forward(
             unit = at + row[:, None] * HIDDEN + column[None, :]
             total = tl.load(sums + unit, mask=there, other=0.0)
             total = add_product(
-                total, h + at, row, row_there, HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, STAGES, PRECISION
-            )
+                total, h + at, row, row_there, HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, KEPT, STAGES,
+                PRECISION,
+            )  # fmt: skip
             tl.store(h + step_size + unit, tanh(total), mask=there)
         tl.debug_barrier()
         at += step_size
@@ -118,6 +122,7 @@ def _backward(
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
+    KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
@@ -134,6 +139,7 @@ def _backward(
         d = tl.load(d_h + at + step_size + own, mask=there, other=0.0)
         tl.store(sums + at + own, d * (1.0 - state * state), mask=there)
     tl.debug_barrier()
+    weights = keep(weights, INNER, COLUMNS, COLUMNS, KEPT)
     for _ in range(steps):
         for first in range(0, COLUMNS, BLOCK):
             column = first + tl.arange(0, BLOCK)
@@ -141,8 +147,9 @@ def _backward(
             unit = at + row[:, None] * HIDDEN + column[None, :]
             d = tl.load(d_h + unit, mask=there, other=0.0)
             d = add_product(
-                d, sums + at, row, row_there, HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, STAGES, PRECISION
-            )
+                d, sums + at, row, row_there, HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, KEPT, STAGES,
+                PRECISION,
+            )  # fmt: skip
             if at > 0:
                 state = tl.load(h + unit, mask=there, other=0.0)
                 tl.store(sums + unit - step_size, d * (1.0 - state * state), mask=there)

@@ -11,15 +11,20 @@ from torch import Tensor
 from longsong.errors import ConfigError
 from longsong.model.kernels.availability import interpreted
 
-__all__ = ["ROWS", "Tiles", "padded", "padded_apart", "precision_of", "programs", "tiles_of"]
+__all__ = ["ROWS", "Room", "Tiles", "padded", "padded_apart", "precision_of", "programs"]
 
 ROWS = 16
 """Rows of a mini-batch that a program computes from the first step to the last: the least that tensor cores take."""
 
 _MOST_COLUMNS, _LEAST_COLUMNS = 256, 16
-_INNER = 32
+_INNER, _MOST_INNER = 32, 256
 _STAGES = 5
 _MOST_OF_A_STEP = (1 << 31) - 1
+
+_SHARED = 227 << 10
+"""Bytes of shared memory that a program may have on an H100, which is thought of where there is no device."""
+_SCRATCH = 24 << 10
+"""Of them, what numbers take that change hands between threads."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,10 @@ class Tiles:
         The size of the product, padded to whole pieces.
     block_inner, block_columns : int
         Of a piece.
+    kept : bool
+        The weights are one piece, which is in shared memory from the first step to the last.
     stages : int
-        Pieces of weights: that which is multiplied, and those on their way.
+        Where they are not, pieces of weights: that which is multiplied, and those on their way.
     options : mapping
         Triton's own: how many warps compute a piece, and that a product and a sum may be contracted.
     """
@@ -42,27 +49,65 @@ class Tiles:
     columns: int
     block_inner: int
     block_columns: int
+    kept: bool
     stages: int
     options: Mapping[str, int | bool]
 
 
-def tiles_of(inner: int, columns: int, *, together: int = 1) -> Tiles:
-    """Choose the pieces of a product of `inner` summands and `columns` columns.
-
-    Wide pieces are few, and each begins with a wait for its first weights; of them so many numbers stand in registers,
-    and so many weights in shared memory, as an H100 has room for (`python -m benchmarks.cuda --part compiled`). They
-    depend on the network alone, never on rows or steps: a short last mini-batch is computed by the same kernel.
+class Room:
+    """The shared memory of a program, and what of it weights have not taken yet.
 
     Parameters
     ----------
-    inner, columns : int
-    together : int
-        Products of that many columns that are made side by side.
+    device : torch.device
+        That is no CUDA device: an H100 is thought of.
+    operands : torch.dtype
+        Of them those in bfloat16 may be kept; weights in float32 are too large where it would be worth it.
     """
-    block = min(_MOST_COLUMNS // together, max(_LEAST_COLUMNS, _power_of_2(columns)))
-    block_inner = min(_INNER, max(16, _power_of_2(inner)))
-    options = {"num_warps": 8 if block * together > 64 else 4, "enable_fp_fusion": True}
-    return Tiles(_whole(inner, block_inner), _whole(columns, block), block_inner, block, _STAGES, options)
+
+    def __init__(self, device: torch.device, operands: torch.dtype) -> None:
+        shared = _SHARED
+        if device.type == "cuda":
+            # Devices of other makers do not say.
+            shared = getattr(torch.cuda.get_device_properties(device), "shared_memory_per_block_optin", 48 << 10)
+        self._free, self._item = shared - _SCRATCH, operands.itemsize
+        on_their_way = (_STAGES - 1) * self._piece(_INNER, _MOST_COLUMNS)
+        self._to_keep = self._free - on_their_way if operands == torch.bfloat16 else 0
+
+    def tiles_of(self, inner: int, columns: int, *, parts: int = 1, most: int = _MOST_COLUMNS) -> Tiles:
+        """Choose the pieces of a product of `inner` summands and `columns` columns; who asks first may keep first.
+
+        Weights that fit stay. Of others wide pieces are few, and each begins with a wait for its first weights; of them
+        so many numbers stand in registers, and so many weights in shared memory, as an H100 has room for
+        (`python -m benchmarks.compiled`). Pieces depend on the network and the device, never on rows or steps: a short
+        last mini-batch is computed by the same kernel.
+
+        Parameters
+        ----------
+        inner, columns : int
+        parts : int
+            Products of that size that are made side by side.
+        most : int
+            Columns of a piece of all of them, where weights do not stay.
+        """
+        all_inner, all_columns = (max(_LEAST_COLUMNS, _power_of_2(size)) for size in (inner, columns))
+        size = all_inner * all_columns * parts * self._item
+        if size <= self._to_keep and all_inner <= _MOST_INNER and all_columns <= _MOST_COLUMNS:
+            self._to_keep -= size
+            self._free -= size
+            return Tiles(all_inner, all_columns, all_inner, all_columns, True, 1, _options(all_columns * parts))
+        block_inner, block = min(_INNER, all_inner), min(most // parts, all_columns)
+        stages = 1 + max(1, min(_STAGES - 1, self._free // self._piece(block_inner, block * parts)))
+        whole = _whole(inner, block_inner), _whole(columns, block)
+        return Tiles(*whole, block_inner, block, False, stages, _options(block * parts))
+
+    def _piece(self, inner: int, columns: int) -> int:
+        """Give the bytes of a piece of weights, and of the numbers that they are multiplied with."""
+        return inner * (columns * self._item + ROWS * torch.float32.itemsize)
+
+
+def _options(columns: int) -> dict[str, int | bool]:
+    return {"num_warps": 8 if columns > 64 else 4, "enable_fp_fusion": True}
 
 
 def padded(weights: Tensor, inner: int, columns: int, dtype: torch.dtype) -> Tensor:

@@ -2,29 +2,85 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from longsong.errors import ConfigError
-from longsong.model.kernels.tiles import ROWS, padded, padded_apart, precision_of, programs, tiles_of
+from longsong.model.kernels.tiles import _SCRATCH as SCRATCH
+from longsong.model.kernels.tiles import ROWS, Room, padded, padded_apart, precision_of, programs
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+H100, A100, CARD = 227 << 10, 163 << 10, 99 << 10
+"""Shared memory of a program on devices that one may meet."""
 
 
-@given(inner=st.integers(1, 4096), columns=st.integers(1, 4096), together=st.sampled_from([1, 2, 4]))
-def test_pieces_cover_the_product_and_little_more(inner, columns, together):
-    tiles = tiles_of(inner, columns, together=together)
-    for size, whole, block in (
-        (inner, tiles.inner, tiles.block_inner),
-        (columns, tiles.columns, tiles.block_columns),
-    ):
-        assert whole % block == 0
-        assert size <= whole < size + block
-        assert block & (block - 1) == 0
-        assert block >= 16  # the least that Triton multiplies
-    assert tiles.block_columns * together <= 256
-    # Weights of float32 for all pieces at once, in shared memory.
-    assert tiles.block_inner * tiles.block_columns * together * 4 * (tiles.stages - 1) <= 227 << 10
+@pytest.fixture(params=[H100, A100, CARD], ids=["H100", "A100", "card"])
+def shared(request, monkeypatch) -> int:
+    on_device(monkeypatch, request.param)
+    return request.param
+
+
+def on_device(monkeypatch, shared: int) -> None:
+    properties = SimpleNamespace(shared_memory_per_block_optin=shared)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+
+
+@pytest.mark.parametrize("operands", [torch.bfloat16, torch.float32])
+def test_pieces_cover_their_products_and_fit_together(shared, operands):
+    sizes, parts = st.integers(1, 4096), st.sampled_from([1, 4])
+
+    @given(products=st.lists(st.tuples(sizes, sizes, parts), min_size=1, max_size=3))
+    def holds(products: list[tuple[int, int, int]]) -> None:
+        room, taken = Room(CUDA, operands), SCRATCH
+        for inner, columns, many in products:
+            tiles = room.tiles_of(inner, columns, parts=many)
+            for size, whole, block in (
+                (inner, tiles.inner, tiles.block_inner),
+                (columns, tiles.columns, tiles.block_columns),
+            ):
+                assert whole % block == 0
+                assert size <= whole < max(size + block, 2 * size)
+                assert block & (block - 1) == 0
+                assert block >= 16  # the least that Triton multiplies
+            piece = tiles.block_inner * tiles.block_columns * many * operands.itemsize
+            if tiles.kept:
+                assert (tiles.block_inner, tiles.block_columns) == (tiles.inner, tiles.columns)
+                assert operands == torch.bfloat16
+                taken += piece
+                assert taken <= shared
+            else:
+                assert tiles.block_columns * many <= 256
+                on_their_way = (piece + tiles.block_inner * ROWS * 4) * (tiles.stages - 1)
+                assert tiles.stages >= 2
+                assert taken + on_their_way <= shared or tiles.stages == 2
+
+    holds()
+
+
+def test_a_matrix_of_the_posts_size_stays_on_an_h100(monkeypatch):
+    for hidden in (199, 256):
+        room = Room(CPU, torch.bfloat16)
+        assert room.tiles_of(hidden, hidden).kept
+        assert not room.tiles_of(hidden, 2 * hidden).kept
+    room = Room(CPU, torch.bfloat16)
+    assert all(room.tiles_of(128, columns).kept for columns in (128, 256))
+    assert not Room(CPU, torch.float32).tiles_of(16, 16).kept
+    on_device(monkeypatch, CARD)
+    room = Room(CUDA, torch.bfloat16)
+    assert not room.tiles_of(256, 256).kept
+    assert room.tiles_of(256, 512).stages == 5
+    assert Room(CUDA, torch.float32).tiles_of(256, 512).stages == 3
+
+
+def test_a_device_that_does_not_say_keeps_nothing(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace())
+    tiles = Room(CUDA, torch.bfloat16).tiles_of(16, 16)
+    assert not tiles.kept
+    assert tiles.stages >= 2
 
 
 def test_behind_weights_there_are_zeros():
