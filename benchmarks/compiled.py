@@ -28,7 +28,9 @@ import torch
 from benchmarks.harness import machine, render_table, report
 from longsong.config import Cell, ModelConfig
 from longsong.model.fused.gradient import LAYERS
+from longsong.model.fused.layer import run_backward, run_forward
 from longsong.model.fused.products import Bfloat16Products, Products
+from longsong.model.fused.weights import weights_of
 from longsong.model.network import Network
 
 __all__ = ["compiled_rows", "main"]
@@ -118,15 +120,15 @@ def _calls(cell: Cell, hidden: int, products: Products) -> list[Call]:
     calls: list[Call] = []
     layer = LAYERS[cell](0, hidden, products, "kernel")
     network = Network(ModelConfig(cell=cell, hidden=hidden, layers=1), 1)
-    p = network.named(torch.zeros(network.size))
+    p = weights_of(network, torch.zeros(network.size), products)
     steps, rows = 2, 16
     states = [torch.zeros(steps + 1, rows, hidden) for _ in layer.states]
     kept = {name: torch.zeros(steps, rows, width * hidden) for name, width in layer.widths.items()}
     d_states = [torch.zeros(steps + 1, rows, hidden), *(torch.zeros(rows, hidden) for _ in layer.states[1:])]
     e = torch.zeros(steps, rows, hidden)
     with _recorded(_module(cell), ("_forward", "_backward"), calls):
-        layer.forward(p, e, states, kept)
-        layer.backward(p, network.named(torch.zeros(network.size)), e, states, kept, d_states, e)
+        run_forward(layer, p, e, states, kept)
+        run_backward(layer, p, network.named(torch.zeros(network.size)), e, states, kept, d_states, e)
     return calls
 
 

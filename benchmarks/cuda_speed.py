@@ -17,6 +17,8 @@ from longsong.generation import generate_post
 from longsong.model import Network
 from longsong.model.fused import CudaLanes, FusedGradient, Products
 from longsong.model.fused.gradient import LAYERS as CELLS
+from longsong.model.fused.layer import run_backward, run_forward
+from longsong.model.fused.weights import weights_of
 from longsong.reported import BATCH, LAYERS
 from longsong.training.enqueued_updates import EnqueuedUpdates
 from longsong.training.optimiser import RMSProp
@@ -99,8 +101,8 @@ def recurrence_rows(bench: Bench, hiddens: tuple[int, ...], lengths: tuple[int, 
 
 def _seconds_of_layer(bench: Bench, hidden: int, steps: int, precision: str) -> float:
     network = Network(ModelConfig(cell="gru", hidden=hidden, layers=1), 1)
-    p = network.named(network.initial_parameters(1).to(bench.device, torch.float32))
-    gradient = {name: torch.zeros_like(part) for name, part in p.items()}
+    parameters = network.initial_parameters(1).to(bench.device, torch.float32)
+    gradient = network.named(torch.zeros_like(parameters))
     with set_precision(precision) as products:
         layer = CELLS["gru"](0, hidden, products, bench.elementwise)
 
@@ -113,8 +115,9 @@ def _seconds_of_layer(bench: Bench, hidden: int, steps: int, precision: str) -> 
         d_h, many = new(steps + 1, rows, hidden), [new(steps, rows, hidden) for _ in range(_ROTATED)]
 
         def work(e: Tensor) -> None:
-            layer.forward(p, e, states, kept)
-            layer.backward(p, gradient, e, states, kept, [d_h], d_h[1:])
+            p = weights_of(network, parameters, products)
+            run_forward(layer, p, e, states, kept)
+            run_backward(layer, p, gradient, e, states, kept, [d_h], d_h[1:])
 
         with products.active():
             return bench.clock.seconds([partial(work, e) for e in many], bench.rounds)

@@ -37,6 +37,9 @@ _VECTORS = 6
 _OPERANDS = {"gru": 3, "lstm": 5, "rnn": 2}
 """Widths, in hidden units, of the two largest operands of one product: the gates' gradients, and a layer's inputs."""
 
+_OPERANDS_AT_ONCE = {"gru": 4, "lstm": 5, "rnn": 2}
+"""Of all that are held for several products, on a device where layers go side by side and each holds its own."""
+
 _ROUNDED, _EMULATED = 0.5, 1.5
 """Numbers beside an operand that is rounded to bfloat16: itself in half the bytes, and where that is emulated again."""
 
@@ -118,10 +121,11 @@ def working_bytes(data: DataConfig, network: Network, execution: ExecutionConfig
     at_once, segment = min(rows, execution.micro_batch or rows), min(steps, execution.segment or steps)
     if not isinstance(gradient, FusedGradient):
         return at_once * bytes_per_row(data, network.config, itemsize)
-    beside = 0.0
+    beside, config = 0.0, network.config
     if execution.precision == "bfloat16":
-        beside = _ROUNDED if has_bfloat16() else _EMULATED
-    operands = at_once * segment * _OPERANDS[network.config.cell] * network.config.hidden * itemsize
+        beside = _ROUNDED if has_bfloat16() or execution.device != "cpu" else _EMULATED
+    widths = _OPERANDS[config.cell] if execution.device == "cpu" else _OPERANDS_AT_ONCE[config.cell] * config.layers
+    operands = at_once * segment * widths * config.hidden * itemsize
     return gradient.workspace_bytes(rows, steps, itemsize) + int(beside * operands)
 
 

@@ -13,9 +13,10 @@ from longsong.config import Cell, Elementwise, ModelConfig, choice, whole
 from longsong.errors import ConfigError
 from longsong.model.cell import Parameters, Shapes
 from longsong.model.fused.gradient import LAYERS
-from longsong.model.fused.layer import FusedLayer
+from longsong.model.fused.layer import FusedLayer, run_backward, run_forward
 from longsong.model.fused.openmp import compiled_available
 from longsong.model.fused.products import Products
+from longsong.model.fused.weights import Weights
 from longsong.model.kernels import kernels_available
 from longsong.model.network import Network
 
@@ -177,7 +178,7 @@ class _Recurrence(torch.autograd.Function):
         }
         d_e = d_states[0][1:] if ctx.needs_input_grad[1] else None
         with task.products.active():
-            layer.backward(_named(task, weights), gradient, e, states, _kept(task, kept), d_states, d_e)
+            run_backward(layer, _named(task, weights), gradient, e, states, _kept(task, kept), d_states, d_e)
         return None, d_e, d_states[0][0], *d_states[1:], *gradient.values()
 
 
@@ -185,11 +186,11 @@ def _forward(
     task: _Task, e: Tensor, weights: Sequence[Tensor], states: Sequence[Tensor], kept: Sequence[Tensor]
 ) -> None:
     with task.products.active():
-        task.layer.forward(_named(task, weights), e, list(states), _kept(task, kept))
+        run_forward(task.layer, _named(task, weights), e, list(states), _kept(task, kept))
 
 
-def _named(task: _Task, weights: Sequence[Tensor]) -> dict[str, Tensor]:
-    return dict(zip(task.names, weights, strict=True))
+def _named(task: _Task, weights: Sequence[Tensor]) -> Weights:
+    return Weights(dict(zip(task.names, weights, strict=True)))
 
 
 def _kept(task: _Task, kept: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -15,11 +15,12 @@ from longsong.model.fused import wavefront
 from longsong.model.fused.frames import FrameLayers
 from longsong.model.fused.gru import FusedGRU
 from longsong.model.fused.lanes import Lanes
-from longsong.model.fused.layer import FusedLayer
+from longsong.model.fused.layer import FusedLayer, run_backward, run_forward
 from longsong.model.fused.lstm import FusedLSTM
 from longsong.model.fused.products import Products
 from longsong.model.fused.rnn import FusedRNN
-from longsong.model.fused.wavefront import Seen, chunks_of
+from longsong.model.fused.wavefront import Seen, steps_between
+from longsong.model.fused.weights import Weights, weights_of
 from longsong.model.fused.workspace import Workspace
 from longsong.model.network import Network
 from longsong.model.profile import Profile, section
@@ -96,7 +97,7 @@ class FusedGradient:
         self._layers: list[FusedLayer] = [
             LAYERS[config.cell](n, config.hidden, self._products, elementwise) for n in range(config.layers)
         ]
-        self._frames, self._lanes = FrameLayers(self._products), lanes
+        self._frames, self._lanes = FrameLayers(self._products, large_pieces=elementwise == "kernel"), lanes
         self._workspace = Workspace(torch.empty(0))
 
     def cost_and_gradient(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> tuple[float, Tensor]:
@@ -125,7 +126,7 @@ class FusedGradient:
             The mini-batch holds no example.
         """
         _refuse_empty(inputs)
-        workspace, p = self._memory(parameters), self.network.named(parameters)
+        workspace, p = self._memory(parameters), weights_of(self.network, parameters, self._products)
         flat = workspace.take("gradient", self.network.size).zero_()
         gradient = self.network.named(flat)
         total = parameters.new_zeros((), dtype=torch.float64)
@@ -139,7 +140,7 @@ class FusedGradient:
     def cost(self, parameters: Tensor, inputs: Tensor, targets: Tensor) -> float:
         """Give the cost of a mini-batch; `ValueError` where it holds no example."""
         _refuse_empty(inputs)
-        workspace, p = self._memory(parameters), self.network.named(parameters)
+        workspace, p = self._memory(parameters), weights_of(self.network, parameters, self._products)
         total = parameters.new_zeros((), dtype=torch.float64)
         with self._products.active():
             for x, y in self.network.micro_batches(inputs, targets, self.micro_batch):
@@ -156,7 +157,7 @@ class FusedGradient:
         if len(sizes) == 1 or self.network.config.recurrence == "batch":  # there examples depend on each other
             parts = zip(torch.split(inputs, list(sizes)), torch.split(targets, list(sizes)), strict=True)
             return [self.cost(parameters, *part) for part in parts]
-        workspace, p = self._memory(parameters), self.network.named(parameters)
+        workspace, p = self._memory(parameters), weights_of(self.network, parameters, self._products)
         rows = min(sizes[0], self.micro_batch or sizes[0])
         # Half of the rows and steps that an update has at once: states at both ends of a piece come in addition.
         most = rows * min(inputs.shape[1], self.segment or inputs.shape[1]) // 2
@@ -188,7 +189,7 @@ class FusedGradient:
         borders = (ceil(steps / segment) + 2) * sum(len(layer.states) for layer in layers)
         numbers = rows * hidden * (segment * each + 2 * len(layers) + 2 + borders)
         if self._lanes is not None:
-            numbers += rows * hidden * (len(layers) - 1) * (segment + len(chunks_of(segment)))
+            numbers += rows * hidden * (len(layers) - 1) * steps_between(segment)
         return itemsize * (numbers + self.network.size) + self._frames.workspace_bytes(
             rows, segment, self.network.frame, itemsize
         )
@@ -204,10 +205,10 @@ class FusedGradient:
             self._workspace = Workspace(like)
         return self._workspace
 
-    def _initial(self, p: Parameters, rows: int) -> State:
+    def _initial(self, p: Weights, rows: int) -> State:
         return [[p[name].expand(rows, -1) for name in layer.states] for layer in self._layers]
 
-    def _run(self, p: Parameters, x: Tensor, state: State, most: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+    def _run(self, p: Weights, x: Tensor, state: State, most: int | None = None) -> Iterator[tuple[slice, Tensor]]:
         """Run over a sequence with as few activations in memory as is quick; of `most` rows and steps, or one step.
 
         Gives the steps of each piece, and the last layer's h, shape (steps of it + 1, rows, hidden). `state` is what
@@ -229,12 +230,12 @@ class FusedGradient:
                     # Two layers in turns: what a layer kept is not looked at again.
                     states, kept = self._buffers(layer, n % 2, len(e), rows)
                     _set(states, state[n])
-                    layer.forward(p, e, states, kept)
+                    run_forward(layer, p, e, states, kept)
                     state[n] = [tensor[-1].clone() for tensor in states]
                     e = states[0][1:]
             yield some, states[0]
 
-    def _add_gradient(self, p: Parameters, gradient: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    def _add_gradient(self, p: Weights, gradient: Parameters, x: Tensor, y: Tensor) -> Tensor:
         """Add the gradient of the sum of squares over some rows, halved; give the sum of squares."""
         steps, rows = x.shape[:2]
         segment = self.segment or steps
@@ -257,7 +258,7 @@ class FusedGradient:
         return total
 
     def _back_through(
-        self, p: Parameters, gradient: Parameters, x: Tensor, y: Tensor, begin: State, d_state: State
+        self, p: Weights, gradient: Parameters, x: Tensor, y: Tensor, begin: State, d_state: State
     ) -> Tensor:
         """Run a segment there and back; `d_state` is the gradient of the state after it, then of that before it."""
         workspace = self._workspace
@@ -272,7 +273,7 @@ class FusedGradient:
                 e = seen[n].states[0][1:]
             if self._lanes is None:
                 for layer, one in zip(self._layers, seen, strict=True):
-                    layer.forward(p, one.e, one.states, one.kept)
+                    run_forward(layer, p, one.e, one.states, one.kept)
             else:
                 wavefront.forward(self._layers, p, seen, self._lanes)
         d_h = workspace.take("d_h", steps + 1, rows, hidden)
@@ -280,22 +281,21 @@ class FusedGradient:
             total = self._frames.cost_and_gradient(p, gradient, e, y, d_h[1:], workspace)
         with section(self._profile, "recurrence"):
             if self._lanes is not None:
-                more = len(chunks_of(steps))
                 lower = range(len(self._layers) - 1)
-                between = [workspace.take(f"{n} d_h", steps + more, rows, hidden) for n in lower]
+                between = [workspace.take(f"{n} d_h", steps_between(steps), rows, hidden) for n in lower]
                 wavefront.backward(self._layers, p, gradient, seen, d_h, between, d_state, self._lanes)
             else:
                 for n, layer in reversed(list(enumerate(self._layers))):
                     d_h[-1].add_(d_state[n][0])
                     # The gradient of its inputs is that of the states of the layer below, in the same place.
                     own = [d_h, *d_state[n][1:]]
-                    layer.backward(p, gradient, seen[n].e, seen[n].states, seen[n].kept, own, d_h[1:])
+                    run_backward(layer, p, gradient, seen[n].e, seen[n].states, seen[n].kept, own, d_h[1:])
                     d_state[n][0].copy_(d_h[0])
         with section(self._profile, "input products"):
             self._frames.add_input_gradient(gradient, x, d_h[1:], workspace)
         return total
 
-    def _encode(self, p: Parameters, x: Tensor) -> Tensor:
+    def _encode(self, p: Weights, x: Tensor) -> Tensor:
         workspace = self._workspace
         with section(self._profile, "input products"):
             e = workspace.take("e", *x.shape[:2], self.network.config.hidden)

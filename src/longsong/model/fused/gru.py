@@ -11,6 +11,7 @@ from longsong.config import Elementwise
 from longsong.model.cell import Parameters
 from longsong.model.fused.layer import add_column_sums, bound, flat
 from longsong.model.fused.products import Products
+from longsong.model.fused.weights import Weights
 
 __all__ = ["FusedGRU"]
 
@@ -31,18 +32,22 @@ class FusedGRU:
         self._products, self._elementwise = products, elementwise
         self.states = (f"gru{layer}.initial_state",)
 
-    def forward(self, p: Parameters, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+    def multiply_inputs(self, p: Weights, e: Tensor, kept: dict[str, Tensor]) -> None:
+        """Write the inputs' part of candidate and gates."""
+        inputs = self._products.operand(flat(e))
+        for part, out in (("linear", kept["candidate"]), ("gates", kept["gates"])):
+            name = self._fork[part]
+            self._products.affine(inputs, p[f"{name}.W"], p[f"{name}.b"], flat(out))
+
+    def forward(self, p: Weights, states: list[Tensor], kept: dict[str, Tensor]) -> None:
         """Run through a segment."""
         products, (h,) = self._products, states
         gates, candidate, product = kept["gates"], kept["candidate"], kept["product"]
-        for part, out in (("linear", candidate), ("gates", gates)):
-            name = self._fork[part]
-            products.affine(flat(e), p[f"{name}.W"], p[f"{name}.b"], flat(out))
         to_gates, to_state = p[f"{self._gru}state_to_gates"], p[f"{self._gru}state_to_state"]
         if self._elementwise == "kernel":
             from longsong.model.kernels.gru import gru_forward
 
-            gru_forward(h, gates, candidate, product, to_gates, to_state, products.operands)
+            gru_forward(h, gates, candidate, product, to_gates, to_state, products.operands, p.laid_out)
             return
         buffers = gates, candidate, product, h, None, None
         reset, update = bound("gru", self._elementwise, h, buffers, "reset", "update")
@@ -53,35 +58,35 @@ class FusedGRU:
             products.add(product_t, to_state, candidate_t)
             update(t)
 
-    def backward(
-        self,
-        p: Parameters,
-        gradient: Parameters,
-        e: Tensor,
-        states: list[Tensor],
-        kept: dict[str, Tensor],
-        d_states: list[Tensor],
-        d_e: Tensor | None,
-    ) -> None:
+    def backward(self, p: Weights, states: list[Tensor], kept: dict[str, Tensor], d_states: list[Tensor]) -> None:
         """Run back through it."""
-        products, (h,), (d_h,) = self._products, states, d_states
-        gates, candidate, product = kept["gates"], kept["candidate"], kept["product"]
+        (h,), (d_h,) = states, d_states
         to_gates, to_state = p[f"{self._gru}state_to_gates"], p[f"{self._gru}state_to_state"]
         if self._elementwise == "kernel":
             from longsong.model.kernels.gru import gru_backward
 
-            gru_backward(h, gates, candidate, d_h, to_gates, to_state, products.operands)
+            operands = self._products.operands
+            gru_backward(h, kept["gates"], kept["candidate"], d_h, to_gates, to_state, operands, p.laid_out)
         else:
             self._back_by_steps(h, kept, d_h, to_gates.t(), to_state.t())
-        products.add(flat(h[:-1]).t(), flat(gates), gradient[f"{self._gru}state_to_gates"])
-        products.add(flat(product).t(), flat(candidate), gradient[f"{self._gru}state_to_state"])
-        for part, d_part in (("linear", candidate), ("gates", gates)):
+
+    def input_gradient(self, p: Weights, kept: dict[str, Tensor], d_e: Tensor) -> None:
+        """Write the gradient of the inputs."""
+        self._products.multiply(flat(kept["candidate"]), p[f"{self._fork['linear']}.W"].t(), flat(d_e))
+        self._products.add(flat(kept["gates"]), p[f"{self._fork['gates']}.W"].t(), flat(d_e))
+
+    def add_gradient(self, gradient: Parameters, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+        """Add a segment's part."""
+        products, (h,) = self._products, states
+        gates, candidate = flat(kept["gates"]), flat(kept["candidate"])
+        d_gates, d_candidate = products.operand(gates), products.operand(candidate)
+        products.add(flat(h[:-1]).t(), d_gates, gradient[f"{self._gru}state_to_gates"])
+        products.add(flat(kept["product"]).t(), d_candidate, gradient[f"{self._gru}state_to_state"])
+        inputs = products.operand(flat(e)).t()
+        for part, sums, d_part in (("linear", candidate, d_candidate), ("gates", gates, d_gates)):
             name = self._fork[part]
-            products.add(flat(e).t(), flat(d_part), gradient[f"{name}.W"])
-            add_column_sums(flat(d_part), gradient[f"{name}.b"])
-        if d_e is not None:
-            products.multiply(flat(candidate), p[f"{self._fork['linear']}.W"].t(), flat(d_e))
-            products.add(flat(gates), p[f"{self._fork['gates']}.W"].t(), flat(d_e))
+            products.add(inputs, d_part, gradient[f"{name}.W"])
+            add_column_sums(sums, gradient[f"{name}.b"])
 
     def _back_by_steps(
         self, h: Tensor, kept: dict[str, Tensor], d_h: Tensor, from_gates: Tensor, from_state: Tensor

@@ -13,8 +13,9 @@ from longsong.model.cell import Parameters
 from longsong.model.fused.loops import cell_loops
 from longsong.model.fused.openmp import Loop, Team
 from longsong.model.fused.plain import PlainGRU, PlainLSTM, PlainRNN
+from longsong.model.fused.weights import Weights
 
-__all__ = ["FusedLayer", "add_column_sums", "bound", "flat"]
+__all__ = ["FusedLayer", "add_column_sums", "bound", "flat", "run_backward", "run_forward"]
 
 
 class FusedLayer(Protocol):
@@ -31,46 +32,78 @@ class FusedLayer(Protocol):
     def states(self) -> tuple[str, ...]:
         """Names of the initial states' parameters, h first."""
 
-    def forward(self, p: Parameters, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+    def multiply_inputs(self, p: Weights, e: Tensor, kept: dict[str, Tensor]) -> None:
+        """Write the inputs' part of what a step adds up to `kept`; there and back, no step waits for another.
+
+        Parameters
+        ----------
+        p : Weights
+            Parameters of the network, by name.
+        e : Tensor, shape (steps, rows, hidden)
+            Inputs of the layer.
+        kept : dict of str to Tensor, shape (steps, rows, width * hidden)
+            Activations.
+        """
+
+    def forward(self, p: Weights, states: list[Tensor], kept: dict[str, Tensor]) -> None:
         """Run through a segment.
 
         Parameters
         ----------
-        p : mapping of str to Tensor
-            Parameters of the network, by name.
-        e : Tensor, shape (steps, rows, hidden)
-            Inputs of the layer.
         states : list of Tensor, shape (steps + 1, rows, hidden)
             Their first step is what the segment begins with; the others are written.
-        kept : dict of str to Tensor, shape (steps, rows, width * hidden)
-            Activations, written.
+        kept : dict of str to Tensor
+            As `multiply_inputs` left it; the activations are written.
         """
 
-    def backward(
-        self,
-        p: Parameters,
-        gradient: Parameters,
-        e: Tensor,
-        states: list[Tensor],
-        kept: dict[str, Tensor],
-        d_states: list[Tensor],
-        d_e: Tensor | None,
-    ) -> None:
+    def backward(self, p: Weights, states: list[Tensor], kept: dict[str, Tensor], d_states: list[Tensor]) -> None:
         """Run back through it.
 
         Parameters
         ----------
-        gradient : mapping of str to Tensor
-            Gradients of all parameters but the initial states, by name; this segment's part is added.
         kept : dict of str to Tensor
             As `forward` left it; then the gradients of what the activations are functions of.
         d_states : list of Tensor
             First the gradients of h, shape (steps + 1, rows, hidden): through the layers above, and of its last step
             through the segment that follows too; its first step is overwritten by that of the state before the
-            segment. Then, of other states, that after the segment, shape (rows, hidden), overwritten likewise.
-        d_e : Tensor, shape (steps, rows, hidden), or None
-            Written, if it is asked for: the gradient of the inputs. It may be the last steps of ``d_states[0]``.
+            segment, the others are of no use any more. Then, of other states, that after the segment, shape
+            (rows, hidden), overwritten likewise.
         """
+
+    def input_gradient(self, p: Weights, kept: dict[str, Tensor], d_e: Tensor) -> None:
+        """Write the gradient of the inputs, shape (steps, rows, hidden), from what `backward` left."""
+
+    def add_gradient(self, gradient: Parameters, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+        """Add a segment's part to the gradients of all parameters but the initial states, by name.
+
+        One product over all steps for each matrix, from what `backward` left.
+        """
+
+
+def run_forward(layer: FusedLayer, p: Weights, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+    """Run a layer through a segment, from its inputs on."""
+    layer.multiply_inputs(p, e, kept)
+    layer.forward(p, states, kept)
+
+
+def run_backward(
+    layer: FusedLayer,
+    p: Weights,
+    gradient: Parameters,
+    e: Tensor,
+    states: list[Tensor],
+    kept: dict[str, Tensor],
+    d_states: list[Tensor],
+    d_e: Tensor | None,
+) -> None:
+    """Run a layer back through a segment to all gradients; those of its inputs where there is `d_e`.
+
+    That may be the last steps of ``d_states[0]``.
+    """
+    layer.backward(p, states, kept, d_states)
+    layer.add_gradient(gradient, e, states, kept)
+    if d_e is not None:
+        layer.input_gradient(p, kept, d_e)
 
 
 def bound(cell: Cell, elementwise: Elementwise, h: Tensor, buffers: Sequence[Tensor | None], *names: str) -> list[Loop]:

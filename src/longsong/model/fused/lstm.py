@@ -11,6 +11,7 @@ from longsong.config import Cell, Elementwise
 from longsong.model.cell import Parameters
 from longsong.model.fused.products import Products
 from longsong.model.fused.single_product import SingleProductLayer
+from longsong.model.fused.weights import Weights
 
 __all__ = ["FusedLSTM"]
 
@@ -34,24 +35,22 @@ class FusedLSTM(SingleProductLayer):
         self._peepholes = {gate: f"{lstm}W_cell_to_{gate}" for gate in ("in", "forget", "out")}
 
     def _buffers(
-        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor | None]
+        self, p: Weights, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor | None]
     ) -> Sequence[Tensor | None]:
         return [sums, *states, *d_states, *self._peepholes_of(p)]
 
-    def _forward_by_kernel(self, p: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
+    def _forward_by_kernel(self, p: Weights, sums: Tensor, states: Sequence[Tensor]) -> None:
         from longsong.model.kernels.lstm import lstm_forward
 
         h, cells = states
-        lstm_forward(h, cells, sums, p[self._weights], self._peepholes_of(p), self._products.operands)
+        lstm_forward(h, cells, sums, p[self._weights], self._peepholes_of(p), self._products.operands, p.laid_out)
 
-    def _back_by_kernel(
-        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]
-    ) -> None:
+    def _back_by_kernel(self, p: Weights, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]) -> None:
         from longsong.model.kernels.lstm import lstm_backward
 
         weights, peepholes = p[self._weights], self._peepholes_of(p)
         (h, cells), (d_h, d_cells) = states, d_states
-        lstm_backward(h, cells, sums, d_h, d_cells, weights, peepholes, self._products.operands)
+        lstm_backward(h, cells, sums, d_h, d_cells, weights, peepholes, self._products.operands, p.laid_out)
 
     def _peepholes_of(self, p: Parameters) -> tuple[Tensor, Tensor, Tensor]:
         into, forget, out = (p[name] for name in self._peepholes.values())

@@ -30,6 +30,10 @@ class Products:
 
     operands: ClassVar[torch.dtype] = torch.float32
 
+    def operand(self, a: Tensor) -> Tensor:
+        """Give numbers as products take them: made once, where several products take the same."""
+        return a
+
     def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Write ``a b`` to `out`."""
         torch.mm(a, b, out=out)
@@ -64,6 +68,10 @@ class Bfloat16Products(Products):
 
     def __init__(self, native: bool | None = None) -> None:
         self.native = has_bfloat16() if native is None else native
+
+    def operand(self, a: Tensor) -> Tensor:
+        """Give numbers in bfloat16 where products are made of them as they are; elsewhere as they were."""
+        return a.to(torch.bfloat16) if _on_tensor_cores(a) else a
 
     def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Write ``a b`` to `out`."""

@@ -8,9 +8,9 @@ from typing import ClassVar
 from torch import Tensor
 
 from longsong.config import Cell, Elementwise
-from longsong.model.cell import Parameters
 from longsong.model.fused.products import Products
 from longsong.model.fused.single_product import SingleProductLayer
+from longsong.model.fused.weights import Weights
 
 __all__ = ["FusedRNN"]
 
@@ -28,14 +28,12 @@ class FusedRNN(SingleProductLayer):
         rnn = f"rnn{layer}."
         super().__init__(layer, products, elementwise, weights=f"{rnn}W", states=(f"{rnn}initial_state",))
 
-    def _forward_by_kernel(self, p: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
+    def _forward_by_kernel(self, p: Weights, sums: Tensor, states: Sequence[Tensor]) -> None:
         from longsong.model.kernels.rnn import rnn_forward
 
-        rnn_forward(states[0], sums, p[self._weights], self._products.operands)
+        rnn_forward(states[0], sums, p[self._weights], self._products.operands, p.laid_out)
 
-    def _back_by_kernel(
-        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]
-    ) -> None:
+    def _back_by_kernel(self, p: Weights, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]) -> None:
         from longsong.model.kernels.rnn import rnn_backward
 
-        rnn_backward(states[0], sums, d_states[0], p[self._weights], self._products.operands)
+        rnn_backward(states[0], sums, d_states[0], p[self._weights], self._products.operands, p.laid_out)

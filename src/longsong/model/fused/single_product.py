@@ -11,6 +11,7 @@ from longsong.config import Cell, Elementwise
 from longsong.model.cell import Parameters
 from longsong.model.fused.layer import add_column_sums, bound, flat
 from longsong.model.fused.products import Products
+from longsong.model.fused.weights import Weights
 
 __all__ = ["SingleProductLayer"]
 
@@ -37,10 +38,14 @@ class SingleProductLayer:
         self._linear, self._weights, self.states = f"linear{layer}.", weights, states
         self._products, self._elementwise = products, elementwise
 
-    def forward(self, p: Parameters, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+    def multiply_inputs(self, p: Weights, e: Tensor, kept: dict[str, Tensor]) -> None:
+        """Write the inputs' part of the sum."""
+        (sums,) = kept.values()
+        self._products.affine(flat(e), p[f"{self._linear}W"], p[f"{self._linear}b"], flat(sums))
+
+    def forward(self, p: Weights, states: list[Tensor], kept: dict[str, Tensor]) -> None:
         """Run through a segment."""
         products, h, (sums,) = self._products, states[0], kept.values()
-        products.affine(flat(e), p[f"{self._linear}W"], p[f"{self._linear}b"], flat(sums))
         if self._elementwise == "kernel":
             self._forward_by_kernel(p, sums, states)
             return
@@ -51,16 +56,7 @@ class SingleProductLayer:
             products.add(h_t, weights, sums_t)
             advance(t)
 
-    def backward(
-        self,
-        p: Parameters,
-        gradient: Parameters,
-        e: Tensor,
-        states: list[Tensor],
-        kept: dict[str, Tensor],
-        d_states: list[Tensor],
-        d_e: Tensor | None,
-    ) -> None:
+    def backward(self, p: Weights, states: list[Tensor], kept: dict[str, Tensor], d_states: list[Tensor]) -> None:
         """Run back through it."""
         products, h, d_h, (sums,) = self._products, states[0], d_states[0], kept.values()
         if self._elementwise == "kernel":
@@ -73,26 +69,32 @@ class SingleProductLayer:
             for t, (sums_t, d_h_t) in reversed(each):
                 back(t)
                 products.add(sums_t, weights, d_h_t)
-        products.add(flat(h[:-1]).t(), flat(sums), gradient[self._weights])
-        products.add(flat(e).t(), flat(sums), gradient[f"{self._linear}W"])
+
+    def input_gradient(self, p: Weights, kept: dict[str, Tensor], d_e: Tensor) -> None:
+        """Write the gradient of the inputs."""
+        (sums,) = kept.values()
+        self._products.multiply(flat(sums), p[f"{self._linear}W"].t(), flat(d_e))
+
+    def add_gradient(self, gradient: Parameters, e: Tensor, states: list[Tensor], kept: dict[str, Tensor]) -> None:
+        """Add a segment's part."""
+        products, h, (sums,) = self._products, states[0], kept.values()
+        d_sums = products.operand(flat(sums))
+        products.add(flat(h[:-1]).t(), d_sums, gradient[self._weights])
+        products.add(flat(e).t(), d_sums, gradient[f"{self._linear}W"])
         add_column_sums(flat(sums), gradient[f"{self._linear}b"])
         self._add_others(gradient, sums, states)
-        if d_e is not None:
-            products.multiply(flat(sums), p[f"{self._linear}W"].t(), flat(d_e))
 
     def _buffers(
-        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor | None]
+        self, p: Weights, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor | None]
     ) -> Sequence[Tensor | None]:
         """Give the buffers of the loops, in the order of `longsong.model.fused.plain`."""
         return [sums, *states, *d_states]
 
-    def _forward_by_kernel(self, p: Parameters, sums: Tensor, states: Sequence[Tensor]) -> None:
+    def _forward_by_kernel(self, p: Weights, sums: Tensor, states: Sequence[Tensor]) -> None:
         """Run through a segment by one kernel."""
         raise NotImplementedError
 
-    def _back_by_kernel(
-        self, p: Parameters, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]
-    ) -> None:
+    def _back_by_kernel(self, p: Weights, sums: Tensor, states: Sequence[Tensor], d_states: Sequence[Tensor]) -> None:
         """Run back through it by one kernel."""
         raise NotImplementedError
 

@@ -1,8 +1,8 @@
 """The gated recurrent unit over a segment: reset before the product, each way one kernel (`longsong.model.fused.gru`).
 
-A program has some rows of the mini-batch, from the first step to the last, and waits for no other. Weights that fit stay
-in its shared memory, the others come from the device's L2 cache at each step; what a step has computed goes through
-memory that the same program reads again, with a barrier between. Offsets of steps are of 64 bits.
+A program has some rows of the mini-batch, from the first step to the last, and waits for no other. Weights that fit
+stay in its shared memory, the others come from the device's L2 cache at each step; what a step has computed goes
+through memory that the same program reads again, with a barrier between. Offsets of steps are of 64 bits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import triton.language as tl
 from torch import Tensor
 
 from longsong.model.kernels.parts import add_product, clear, keep, sigmoid, tanh
-from longsong.model.kernels.tiles import ROWS, Room, padded, precision_of, programs
+from longsong.model.kernels.tiles import ROWS, LaidOut, Room, padded, precision_of, programs
 
 __all__ = ["gru_backward", "gru_forward"]
 
@@ -26,6 +26,7 @@ def gru_forward(
     to_gates: Tensor,
     to_state: Tensor,
     operands: torch.dtype,
+    laid_out: LaidOut,
 ) -> None:
     """Run through a segment.
 
@@ -42,6 +43,8 @@ def gru_forward(
     to_gates, to_state : Tensor, shapes (hidden, 2 * hidden) and (hidden, hidden)
     operands : dtype
         What operands of products are rounded to.
+    laid_out : dict
+        Of weights that are what they were (`longsong.model.fused.weights.Weights`).
     """
     steps, rows, hidden = candidate.shape
     room = Room(h.device, operands)
@@ -51,8 +54,8 @@ def gru_forward(
         gates,
         candidate,
         product,
-        padded(to_gates, of_gates.inner, of_gates.columns, operands),
-        padded(to_state, of_state.inner, of_state.columns, operands),
+        padded(to_gates, of_gates.inner, of_gates.columns, operands, laid_out),
+        padded(to_state, of_state.inner, of_state.columns, operands, laid_out),
         steps,
         rows,
         HIDDEN=hidden,
@@ -81,6 +84,7 @@ def gru_backward(
     to_gates: Tensor,
     to_state: Tensor,
     operands: torch.dtype,
+    laid_out: LaidOut,
 ) -> None:
     """Run back through it.
 
@@ -91,8 +95,7 @@ def gru_backward(
     d_h : Tensor, shape (steps + 1, rows, hidden)
         The gradients of the states through what is above them, of the last one through what follows too. The first step
         is overwritten by the gradient of the state before the segment; the others are of no use any more.
-    to_gates, to_state : Tensor
-    operands : dtype
+    to_gates, to_state, operands, laid_out
     """
     steps, rows, hidden = candidate.shape
     room = Room(h.device, operands)
@@ -102,8 +105,8 @@ def gru_backward(
         gates,
         candidate,
         d_h,
-        padded(to_gates.t(), of_gates.inner, of_gates.columns, operands),
-        padded(to_state.t(), of_state.inner, of_state.columns, operands),
+        padded(to_gates.t(), of_gates.inner, of_gates.columns, operands, laid_out),
+        padded(to_state.t(), of_state.inner, of_state.columns, operands, laid_out),
         steps,
         rows,
         HIDDEN=hidden,

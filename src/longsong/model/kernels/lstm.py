@@ -8,7 +8,7 @@ import triton.language as tl
 from torch import Tensor
 
 from longsong.model.kernels.parts import add_piece, add_product, clear, keep, sigmoid, tanh
-from longsong.model.kernels.tiles import ROWS, Room, padded, padded_apart, precision_of, programs
+from longsong.model.kernels.tiles import ROWS, LaidOut, Room, padded, precision_of, programs
 
 __all__ = ["lstm_backward", "lstm_forward"]
 
@@ -22,6 +22,7 @@ def lstm_forward(
     weights: Tensor,
     peepholes: tuple[Tensor, Tensor, Tensor],
     operands: torch.dtype,
+    laid_out: LaidOut,
 ) -> None:
     """Run through a segment.
 
@@ -36,6 +37,8 @@ def lstm_forward(
         Of the gates in, forget and out.
     operands : dtype
         What operands of products are rounded to.
+    laid_out : dict
+        As in `longsong.model.kernels.gru.gru_forward`.
     """
     steps, rows, hidden = len(gates), *h.shape[1:]
     tiles = Room(h.device, operands).tiles_of(hidden, hidden, parts=_GATES)
@@ -43,7 +46,7 @@ def lstm_forward(
         h,
         cells,
         gates,
-        padded_apart(weights, tiles.inner, tiles.columns, _GATES, operands),
+        padded(weights, tiles.inner, tiles.columns, operands, laid_out, parts=_GATES),
         *peepholes,
         steps,
         rows,
@@ -69,6 +72,7 @@ def lstm_backward(
     weights: Tensor,
     peepholes: tuple[Tensor, Tensor, Tensor],
     operands: torch.dtype,
+    laid_out: LaidOut,
 ) -> None:
     """Run back through it.
 
@@ -80,7 +84,7 @@ def lstm_backward(
         As in `longsong.model.kernels.gru.gru_backward`.
     d_cells : Tensor, shape (rows, hidden)
         The gradient of the cells after the segment; overwritten by that of the cells before it.
-    weights, peepholes, operands
+    weights, peepholes, operands, laid_out
     """
     steps, rows, hidden = len(gates), *h.shape[1:]
     tiles = Room(h.device, operands).tiles_of(_GATES * hidden, hidden, most=128)
@@ -89,7 +93,7 @@ def lstm_backward(
         gates,
         d_h,
         d_cells,
-        padded(weights.t(), tiles.inner, tiles.columns, operands),
+        padded(weights.t(), tiles.inner, tiles.columns, operands, laid_out),
         *peepholes,
         steps,
         rows,

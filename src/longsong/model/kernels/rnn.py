@@ -10,12 +10,12 @@ import triton.language as tl
 from torch import Tensor
 
 from longsong.model.kernels.parts import add_product, clear, keep, tanh
-from longsong.model.kernels.tiles import ROWS, Room, padded, precision_of, programs
+from longsong.model.kernels.tiles import ROWS, LaidOut, Room, padded, precision_of, programs
 
 __all__ = ["rnn_backward", "rnn_forward"]
 
 
-def rnn_forward(h: Tensor, sums: Tensor, weights: Tensor, operands: torch.dtype) -> None:
+def rnn_forward(h: Tensor, sums: Tensor, weights: Tensor, operands: torch.dtype, laid_out: LaidOut) -> None:
     """Run through a segment.
 
     Parameters
@@ -27,11 +27,15 @@ def rnn_forward(h: Tensor, sums: Tensor, weights: Tensor, operands: torch.dtype)
     weights : Tensor, shape (hidden, hidden)
     operands : dtype
         What operands of products are rounded to.
+    laid_out : dict
+        As in `longsong.model.kernels.gru.gru_forward`.
     """
-    _run(_forward, h, sums, h, weights, operands)
+    _run(_forward, h, sums, h, weights, operands, laid_out)
 
 
-def rnn_backward(h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands: torch.dtype) -> None:
+def rnn_backward(
+    h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands: torch.dtype, laid_out: LaidOut
+) -> None:
     """Run back through it.
 
     Parameters
@@ -42,19 +46,21 @@ def rnn_backward(h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands
         Written: the gradients of the sums.
     d_h : Tensor, shape (steps + 1, rows, hidden)
         As in `longsong.model.kernels.gru.gru_backward`.
-    weights, operands
+    weights, operands, laid_out
     """
-    _run(_backward, h, sums, d_h, weights.t(), operands)
+    _run(_backward, h, sums, d_h, weights.t(), operands, laid_out)
 
 
-def _run(kernel: Any, h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands: torch.dtype) -> None:
+def _run(
+    kernel: Any, h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands: torch.dtype, laid_out: LaidOut
+) -> None:
     steps, rows, hidden = sums.shape
     tiles = Room(h.device, operands).tiles_of(hidden, hidden)
     kernel[programs(rows, hidden)](
         h,
         sums,
         d_h,
-        padded(weights, tiles.inner, tiles.columns, operands),
+        padded(weights, tiles.inner, tiles.columns, operands, laid_out),
         steps,
         rows,
         HIDDEN=hidden,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from longsong.errors import ConfigError
 from longsong.model.kernels.availability import interpreted
 
-__all__ = ["ROWS", "Room", "Tiles", "padded", "padded_apart", "precision_of", "programs"]
+__all__ = ["ROWS", "LaidOut", "Room", "Tiles", "padded", "precision_of", "programs"]
 
 ROWS = 16
 """Rows of a mini-batch that a program computes from the first step to the last: the least that tensor cores take."""
@@ -110,20 +110,37 @@ def _options(columns: int) -> dict[str, int | bool]:
     return {"num_warps": 8 if columns > 64 else 4, "enable_fp_fusion": True}
 
 
-def padded(weights: Tensor, inner: int, columns: int, dtype: torch.dtype) -> Tensor:
-    """Give a copy of weights, shape (inner, columns), in a type of operands, with zeros behind rows and columns.
+LaidOut = dict[Hashable, Tensor]
+"""Weights as kernels take them, by what they were made of; thrown away when that changes."""
 
-    What is multiplied with a zero has to be finite to be nothing; kernels read zeros there.
+
+def padded(
+    weights: Tensor, inner: int, columns: int, dtype: torch.dtype, laid_out: LaidOut, *, parts: int = 1
+) -> Tensor:
+    """Give a copy of weights in a type of operands, with zeros behind rows and columns.
+
+    What is multiplied with a zero has to be finite to be nothing; kernels read zeros there. The copy begins where
+    memory is aligned, too.
+
+    Parameters
+    ----------
+    weights : Tensor, shape (inner or less, parts times columns or less)
+        Of several gates, whose columns are padded each by itself.
+    inner, columns : int
+    dtype : dtype
+    laid_out : dict
+        Where the copy is looked for first, and kept.
+    parts : int
     """
-    out = torch.zeros(inner, columns, device=weights.device, dtype=dtype)
-    out[: weights.shape[0], : weights.shape[1]].copy_(weights)
-    return out
-
-
-def padded_apart(weights: Tensor, inner: int, columns: int, parts: int, dtype: torch.dtype) -> Tensor:
-    """Give a copy of weights of several gates, shape (inner, parts * columns of each), each gate padded by itself."""
-    each = [padded(part, inner, columns, dtype) for part in weights.chunk(parts, dim=1)]
-    return torch.cat(each, dim=1)
+    key = (weights.data_ptr(), weights.stride(), inner, columns)
+    if key not in laid_out:
+        there = weights.unflatten(1, (parts, -1))
+        whole = there.shape == (inner, parts, columns)
+        make = torch.empty if whole else torch.zeros
+        out = make(inner, parts, columns, device=weights.device, dtype=dtype)
+        out[: there.shape[0], :, : there.shape[2]].copy_(there)
+        laid_out[key] = out.view(inner, -1)
+    return laid_out[key]
 
 
 def precision_of(dtype: torch.dtype) -> str:

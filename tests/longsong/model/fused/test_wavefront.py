@@ -18,7 +18,7 @@ from longsong.model.fused import FusedGradient, wavefront
 from longsong.model.fused.lanes import InTurn
 
 EXACT = 1e-12
-CHUNK = 3  # steps, so that small sequences have many
+CHUNK = 4  # steps, so that small sequences have many
 
 
 @pytest.fixture(autouse=True)
@@ -39,11 +39,12 @@ def test_they_give_what_one_after_the_other_gives(cell):
     holds()
 
 
-@pytest.mark.parametrize(("steps", "chunks"), [(1, 1), (3, 1), (4, 2), (48, 16), (49, 13), (1000, 16)])
+@pytest.mark.parametrize(("steps", "chunks"), [(1, 1), (4, 1), (5, 2), (64, 16), (65, 9), (1000, 16), (1025, 16)])
 def test_a_sequence_goes_in_chunks(steps, chunks):
     found = wavefront.chunks_of(steps)
     assert (found[0][0], found[-1][1], len(found)) == (0, steps, chunks)
     assert all(before[1] == after[0] for before, after in pairwise(found))
+    assert all(first % 4 == 0 for first, _ in found)
 
 
 class Watched:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from longsong.errors import ConfigError
 from longsong.model.kernels.tiles import _SCRATCH as SCRATCH
-from longsong.model.kernels.tiles import ROWS, Room, padded, padded_apart, precision_of, programs
+from longsong.model.kernels.tiles import ROWS, Room, padded, precision_of, programs
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 H100, A100, CARD = 227 << 10, 163 << 10, 99 << 10
@@ -85,15 +85,24 @@ def test_a_device_that_does_not_say_keeps_nothing(monkeypatch):
 
 def test_behind_weights_there_are_zeros():
     weights = torch.arange(1.0, 13).view(2, 6)
-    found = padded(weights, 3, 8, torch.bfloat16)
+    found = padded(weights, 3, 8, torch.bfloat16, {})
     assert found.dtype == torch.bfloat16
     assert torch.equal(found[:2, :6].float(), weights)
     assert not found[2:].any()
     assert not found[:, 6:].any()
-    apart = padded_apart(weights, 2, 4, 3, torch.float32)
+    apart = padded(weights, 2, 4, torch.float32, {}, parts=3)
     assert torch.equal(
         apart, torch.tensor([[1, 2, 0, 0, 3, 4, 0, 0, 5, 6, 0, 0], [7, 8, 0, 0, 9, 10, 0, 0, 11, 12, 0, 0]])
     )
+
+
+def test_weights_are_laid_out_once():
+    weights, laid_out = torch.arange(1.0, 10).view(3, 3), {}
+    first = padded(weights, 4, 4, torch.float32, laid_out)
+    assert padded(weights, 4, 4, torch.float32, laid_out) is first
+    assert torch.equal(padded(weights.t(), 4, 4, torch.float32, laid_out), first.t())
+    assert padded(weights, 4, 8, torch.float32, laid_out).shape == (4, 8)
+    assert padded(weights, 4, 4, torch.float32, {}) is not first
 
 
 def test_every_row_has_a_program():
