@@ -73,7 +73,7 @@ class Bench:
         aside = aside and self.device.type == "cuda" and self.elementwise == "kernel"
         lanes = CudaLanes(self.device, network.config.layers) if aside else None
         form = FusedGradient(network, products=products, elementwise=self.elementwise, lanes=lanes)
-        return EnqueuedUpdates(parameters, optimiser, form), parameters
+        return EnqueuedUpdates(parameters, optimiser, form, print), parameters
 
 
 def recurrence_rows(bench: Bench, hiddens: tuple[int, ...], lengths: tuple[int, ...]) -> Iterator[dict[str, Any]]:

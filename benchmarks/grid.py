@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.grid [--side-by-side N] [--at-most SECONDS] [--out DIR] [--precision P] [--json FILE]``: begins,
 or goes on where it was stopped, until all runs are trained or the time is over; the song is made on the spot. Runs go
-side by side in processes, the longest first. It needs torch, triton, numpy and what is in this repository. ``--quick``
+side by side in processes that share the device's memory, the longest first; one that fails is named, leaves the others,
+and is tried again, last, by the next piece. It needs torch, triton, numpy and what is in this repository. ``--quick``
 trains one small configuration and what it is compared with on a short song, on a CPU too.
 
 Ratios, by name:
@@ -34,6 +35,7 @@ from benchmarks.harness import arguments, machine, render_table, report
 from benchmarks.long_song import SAMPLE_RATE, write_long_song
 from benchmarks.processes import ROOT, child_environment
 from longsong.config import ExecutionConfig, Precision, RunConfig
+from longsong.errors import LongsongError
 from longsong.estimate import Estimate
 from longsong.files import write_json
 from longsong.grid import Choice, PlannedRun, plan_grid
@@ -42,6 +44,7 @@ from longsong.reported import LAYERS, SONG_SECONDS
 from longsong.scheduling.device_service import device_service
 from longsong.scheduling.tasks import RunTask
 from longsong.training.device import device_name, find_device
+from longsong.training.plan import choose_memory
 from longsong.training.record import read_summary
 from longsong.units import human_time
 
@@ -67,17 +70,23 @@ def main() -> None:
         return
     device = find_device(options.device)
     execution = ExecutionConfig(device="cuda" if device.type == "cuda" else "cpu", precision=options.precision)
+    execution = replace(execution, memory=choose_memory(None, device) // options.side_by_side)
     shards, runs = _grid(options, execution)
-    left = deque(config for _, config in runs if read_summary(config.folder) is None)
+    pieces = _pieces(options.out)
+    failed_before = pieces[-1].get("failed", []) if pieces else []
+    left = [config for _, config in runs if read_summary(config.folder) is None]
+    left.sort(key=lambda config: config.folder.name in failed_before)
     print(f"{device_name(device)}: {len(runs) - len(left)} of {len(runs)} runs are trained", flush=True)
     begun = time.monotonic()
     with device_service(execution.device, print) as service:
-        stopped = _train(left, options.side_by_side, begun + options.at_most, dict(service))
-    pieces = _pieces(options.out)
-    if len(left) or stopped or not pieces or time.monotonic() - begun > 1:
-        pieces.append({"seconds": time.monotonic() - begun, "side_by_side": options.side_by_side})
+        failed = _train(deque(left), options.side_by_side, begun + options.at_most, dict(service))
+    if left:
+        seconds = time.monotonic() - begun
+        pieces.append({"seconds": seconds, "side_by_side": options.side_by_side, "failed": failed})
         write_json(options.out / _PIECES, {"pieces": pieces})
     _say(options, device_name(device), runs, pieces, shards)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
 
 
 def _grid(options: argparse.Namespace, execution: ExecutionConfig) -> tuple[Path, list[tuple[PlannedRun, RunConfig]]]:
@@ -143,26 +152,29 @@ class _Worker:
         self.asking.flush()
 
 
-def _train(left: deque[RunConfig], many: int, until: float, environment: dict[str, str]) -> bool:
-    """Train runs until none is left or the time is over; says whether it was over."""
+def _train(left: deque[RunConfig], many: int, until: float, environment: dict[str, str]) -> list[str]:
+    """Train runs until none is left or the time is over; gives the names of those that failed."""
     workers = [_Worker(environment) for _ in range(min(many, len(left)))]
-    stopped = False
+    failed: list[str] = []
     try:
-        while any(worker.busy for worker in workers) or left:
-            for worker in workers:
+        while (left or any(worker.busy for worker in workers)) and time.monotonic() <= until:
+            for n, worker in enumerate(workers):
                 if worker.busy is not None and read_summary(worker.busy) is not None:
                     print(f"trained {worker.busy.name}", flush=True)
                     worker.busy = None
                 if worker.process.poll() is not None:
-                    raise SystemExit(f"a worker ended with status {worker.process.returncode} at {worker.busy}")
+                    status = worker.process.returncode
+                    if worker.busy is None:
+                        raise SystemExit(f"a worker ended with status {status} before it had a run")
+                    print(f"{worker.busy.name} failed: its worker ended with status {status}", flush=True)
+                    failed.append(worker.busy.name)
+                    worker.asking.close()
+                    workers[n] = worker = _Worker(environment)
                 if worker.busy is None and left:
                     worker.give(left.popleft())
-            if time.monotonic() > until:
-                stopped = True
-                break
             time.sleep(0.05)
     except KeyboardInterrupt:
-        stopped = True
+        pass  # what is under way keeps its checkpoints
     finally:
         for worker in workers:
             worker.asking.close()  # of an idle one that is the end
@@ -170,7 +182,7 @@ def _train(left: deque[RunConfig], many: int, until: float, environment: dict[st
                 worker.process.send_signal(signal.SIGTERM)
         for worker in workers:
             worker.process.wait()
-    return stopped
+    return failed
 
 
 def _work() -> None:
@@ -182,6 +194,8 @@ def _work() -> None:
             train(RunTask.from_json(json.loads(line)).config, command=["benchmarks.grid"], quiet=True)
         except KeyboardInterrupt:
             return
+        except (LongsongError, streams.StreamsError) as error:
+            sys.exit(str(error))
 
 
 def _pieces(out: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -37,13 +38,47 @@ def test_it_is_stopped_and_goes_on(monkeypatch, tmp_path, capsys):
     assert "9 of 9 runs are trained" in capsys.readouterr().out
 
 
-def test_a_worker_that_fails_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(grid, "_Worker", lambda environment: Failing())
-    with pytest.raises(SystemExit, match="a worker ended with status 3 at"):
+def test_a_run_that_fails_is_named_leaves_the_others_and_is_tried_again(monkeypatch, tmp_path, capsys):
+    out = tmp_path / "grid"
+    give, given = grid._Worker.give, []
+
+    def spoilt(worker, config) -> None:
+        given.append(config.folder.name)
+        if config.folder.name == "40x50-gru-8-s2":
+            config = replace(config, model=replace(config.model, hidden=10**6))
+        give(worker, config)
+
+    monkeypatch.setattr(grid._Worker, "give", spoilt)
+    with pytest.raises(SystemExit, match="failed: 40x50-gru-8-s2"):
+        run(monkeypatch, out)
+    assert "40x50-gru-8-s2 failed: its worker ended with status" in capsys.readouterr().out
+    assert len(given) == 9
+    found = json.loads(out.with_suffix(".json").read_text())
+    assert len(found["rows"]) == 8
+    assert found["machine"]["pieces"][0]["failed"] == ["40x50-gru-8-s2"]
+    monkeypatch.setattr(grid._Worker, "give", give)
+    assert len(run(monkeypatch, out)["rows"]) == 9
+
+
+def test_runs_share_the_memory_and_what_failed_before_comes_last(monkeypatch, tmp_path):
+    asked = []
+    (tmp_path / "grid").mkdir()
+    piece = {"seconds": 1.0, "side_by_side": 2, "failed": ["40x50-gru-8-s2"]}
+    (tmp_path / "grid" / "pieces.json").write_text(json.dumps({"pieces": [piece]}))
+    monkeypatch.setattr(grid, "choose_memory", lambda *given: 10**9)
+    monkeypatch.setattr(grid, "_train", lambda left, *others: asked.extend(left) or [])
+    run(monkeypatch, tmp_path / "grid")
+    assert {config.execution.memory for config in asked} == {10**9 // 2}
+    assert [config.folder.name for config in asked].index("40x50-gru-8-s2") == 8
+
+
+def test_a_worker_that_cannot_begin_ends_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(grid, "_Worker", lambda environment: Ended())
+    with pytest.raises(SystemExit, match="a worker ended with status 3 before it had a run"):
         run(monkeypatch, tmp_path / "grid")
 
 
-class Failing:
+class Ended:
     """A worker whose process has ended."""
 
     def __init__(self) -> None:

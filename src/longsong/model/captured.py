@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable
 
 import torch
@@ -9,6 +10,10 @@ import torch
 __all__ = ["Repeated", "capture"]
 
 Work = Callable[[], object]
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, RuntimeWarning, stacklevel=3)
 
 
 def capture(work: Work) -> Work:
@@ -36,7 +41,7 @@ class Repeated:
     """Work of many small kernels, which take longer to launch, one by one, than to run.
 
     On CUDA it is done as it is the first time (libraries begin then), captured, and launched as one from then on; on
-    other devices it is done as it is.
+    other devices, and where capturing is refused, it is done as it is.
 
     Parameters
     ----------
@@ -48,6 +53,8 @@ class Repeated:
     memory : callable, optional
         Gives what is the same as long as the work's memory stays where it is; where it has changed, what was captured
         is of no use any more.
+    say : callable, optional
+        Is told in one line why capturing was refused.
     """
 
     def __init__(
@@ -56,8 +63,9 @@ class Repeated:
         device: torch.device,
         capture: Callable[[Work], Work] = capture,
         memory: Callable[[], Hashable] = lambda: None,
+        say: Callable[[str], object] = _warn,
     ) -> None:
-        self._work, self._memory = work, memory
+        self._work, self._memory, self._say = work, memory, say
         self._capture = capture if device.type == "cuda" else None
         self._captured: Work | None = None
         self._done_in: Hashable = self  # equal to nothing that `memory` gives
@@ -72,5 +80,12 @@ class Repeated:
             self._done_in = self._memory()
             return
         if self._captured is None:
-            self._captured = self._capture(self._work)
+            try:
+                self._captured = self._capture(self._work)
+            except RuntimeError as error:  # torch's, whatever a driver or a library refuses; none of it was done
+                first = (str(error).splitlines() or [""])[0]
+                self._say(f"work is launched piece by piece, as it cannot be captured: {first}")
+                self._capture = None
+                self._work()
+                return
         self._captured()

@@ -83,12 +83,22 @@ class EnqueuedUpdates:
         Changed in place.
     optimiser : RMSProp
     form : Enqueuing
+    say : callable
+        Is told in a line what does not go as fast as it could.
     capture : callable, optional
         As of `longsong.model.captured.Repeated`.
     """
 
-    def __init__(self, parameters: Tensor, optimiser: RMSProp, form: Enqueuing, capture: Capture = capture) -> None:
-        self._parameters, self._form, self._capture = parameters.detach(), form, capture
+    def __init__(
+        self,
+        parameters: Tensor,
+        optimiser: RMSProp,
+        form: Enqueuing,
+        say: Callable[[str], object],
+        capture: Capture = capture,
+    ) -> None:
+        self._parameters, self._form = parameters.detach(), form
+        self._say, self._capture = say, capture
         self._step, self._clip = EnqueuedStep(optimiser), optimiser.step_clip
         self._device = parameters.device
         on_cuda = self._device.type == "cuda"
@@ -142,7 +152,8 @@ class EnqueuedUpdates:
             x, y = (torch.empty(shape, device=self._device, dtype=inputs.dtype) for _ in range(2))
             # Not by a method: what refers to itself would hold the device's memory until Python looks for such things.
             update = partial(_update, self._form, self._step, self._parameters, x, y)
-            self._work[shape] = x, y, Repeated(update, self._device, self._capture, partial(_memory, self._form))
+            repeated = Repeated(update, self._device, self._capture, partial(_memory, self._form), self._say)
+            self._work[shape] = x, y, repeated
         return self._work[shape]
 
     def _mark(self) -> _Mark:

@@ -282,7 +282,7 @@ class _Training:
     def _updates(self, profile: UpdateProfile | None) -> Updates:
         # Where the time of a section goes is known only of what was waited for.
         if self.device.type == "cuda" and profile is None and isinstance(self.updater.form, FusedGradient):
-            return EnqueuedUpdates(self.updater.parameters, self.optimiser, self.updater.form)
+            return EnqueuedUpdates(self.updater.parameters, self.optimiser, self.updater.form, self.progress.say)
         return ImmediateUpdates(self.updater)
 
     def complete(self) -> None:

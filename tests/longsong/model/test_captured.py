@@ -54,6 +54,31 @@ def test_where_its_memory_has_moved_it_is_captured_again():
     assert done == ["worked", "worked", "captured", "replayed", "worked", "captured", "replayed"]
 
 
+def test_where_it_cannot_be_captured_it_is_done_as_it_is_and_that_is_said_once():
+    done: list[str] = []
+    said: list[str] = []
+
+    def refuse(work):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    repeated = Repeated(lambda: done.append("worked"), CUDA, refuse, say=said.append)
+    for _ in range(4):
+        repeated()
+    assert done == ["worked"] * 4
+    (line,) = said
+    assert line.endswith("it cannot be captured: operation not permitted when stream is capturing")
+
+
+def test_who_gives_nobody_to_tell_is_warned():
+    def refuse(work):
+        raise RuntimeError
+
+    repeated = Repeated(lambda: None, CUDA, refuse)
+    repeated()
+    with pytest.warns(RuntimeWarning, match="piece by piece"):
+        repeated()
+
+
 def test_steps_that_are_repeated_stand_by_themselves(monkeypatch):
     """What is captured may depend on nothing that Python counts: done again as it was first, it gives the same."""
     network = Network(ModelConfig(hidden=3), 2)

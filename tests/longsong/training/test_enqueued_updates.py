@@ -23,7 +23,7 @@ def pair(dtype: torch.dtype = torch.float64, clip: float = 1.0) -> tuple[Updater
     waited, other = (updater_of("gru", "time", dtype=dtype, form=FusedGradient) for _ in range(2))
     for one in (waited, other):
         one.optimiser.step_clip = clip
-    return waited, other, EnqueuedUpdates(other.parameters, other.optimiser, other.form)
+    return waited, other, EnqueuedUpdates(other.parameters, other.optimiser, other.form, pytest.fail)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_run_of_them_ends_where_the_other_does(shards, tmp_path, monkeypatch, 
     begun = []
 
     def enqueued(self, profile):
-        begun.append(EnqueuedUpdates(self.updater.parameters, self.optimiser, self.updater.form))
+        begun.append(EnqueuedUpdates(self.updater.parameters, self.optimiser, self.updater.form, pytest.fail))
         return begun[-1]
 
     monkeypatch.setattr(loop._Training, "_updates", enqueued)
