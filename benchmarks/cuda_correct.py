@@ -8,31 +8,20 @@ from typing import Any, get_args
 
 import torch
 
-from longsong.config import Cell, Elementwise, ModelConfig
+from longsong.config import Cell, Elementwise, ModelConfig, Precision
 from longsong.experiments.parity import largest_error
 from longsong.model import Network
-from longsong.model.fused import Bfloat16Products, CudaLanes, FusedGradient, Products
+from longsong.model.fused import CudaLanes, FusedGradient, products_of
 
-__all__ = ["PRECISIONS", "correct_rows", "set_precision"]
+__all__ = ["PRECISIONS", "correct_rows"]
 
-PRECISIONS = {"float32": 2e-5, "tf32": 2e-2, "bfloat16": 4e-2}
+PRECISIONS: dict[Precision, float] = {"float32": 2e-5, "tf32": 2e-2, "bfloat16": 4e-2}
 """What products are made in, and how far gradients may be off."""
 
 _FRAME, _LAYERS = 40, 2
 _CASES = ((1, 3, 5), (199, 7, 33), (256, 20, 128), (1024, 2, 16))
 """Hidden units, steps, rows."""
 _LEAST_ROUNDED, _IN_TF32 = 16, (199, 256)
-
-
-@contextmanager
-def set_precision(name: str) -> Iterator[Products]:
-    """Give the products of a precision; in this block float32 is what it says."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
-    try:
-        yield Bfloat16Products() if name == "bfloat16" else Products()
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager
@@ -66,8 +55,8 @@ def correct_rows(device: torch.device, elementwise: Elementwise, *, quick: bool)
                 for aside in (False, True) if device.type == "cuda" else (False,):
                     lanes = CudaLanes(device, _LAYERS) if aside else None
                     there = frames.to(device, torch.float32)
-                    with set_precision(precision) as products, _poisoned():
-                        form = FusedGradient(network, products=products, elementwise=elementwise, lanes=lanes)
+                    form = FusedGradient(network, products=products_of(precision), elementwise=elementwise, lanes=lanes)
+                    with _poisoned():
                         found_cost, flat = form.cost_and_gradient(
                             parameters.to(device, torch.float32), there[:, :-1], there[:, 1:]
                         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,22 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.cuda_clock import Clock
-from benchmarks.cuda_correct import PRECISIONS, set_precision
-from longsong.config import Elementwise, ModelConfig, TrainingConfig
+from benchmarks.cuda_correct import PRECISIONS
+from longsong.config import Device, Elementwise, ExecutionConfig, ModelConfig, Precision, TrainingConfig
 from longsong.generation import generate_post
 from longsong.model import Network
-from longsong.model.fused import CudaLanes, FusedGradient, Products
+from longsong.model.captured import Repeated
+from longsong.model.fused import CudaLanes, FusedGradient, Products, products_of
 from longsong.model.fused.gradient import LAYERS as CELLS
 from longsong.model.fused.layer import run_backward, run_forward
 from longsong.model.fused.weights import weights_of
 from longsong.reported import BATCH, LAYERS
+from longsong.training.determinism import determined
 from longsong.training.enqueued_updates import EnqueuedUpdates
 from longsong.training.optimiser import RMSProp
 
 __all__ = ["Bench", "generation_rows", "recurrence_rows", "same_bytes_rows", "side_rows", "update_rows"]
 
 OPTIMISER = TrainingConfig()
-_ROTATED = 3
+_ROTATED = _REPEATED = 3
 
 
 @dataclass(frozen=True)
@@ -99,28 +102,28 @@ def recurrence_rows(bench: Bench, hiddens: tuple[int, ...], lengths: tuple[int, 
                 }
 
 
-def _seconds_of_layer(bench: Bench, hidden: int, steps: int, precision: str) -> float:
+def _seconds_of_layer(bench: Bench, hidden: int, steps: int, precision: Precision) -> float:
     network = Network(ModelConfig(cell="gru", hidden=hidden, layers=1), 1)
     parameters = network.initial_parameters(1).to(bench.device, torch.float32)
     gradient = network.named(torch.zeros_like(parameters))
-    with set_precision(precision) as products:
-        layer = CELLS["gru"](0, hidden, products, bench.elementwise)
+    products, rows = products_of(precision), bench.batch
+    layer = CELLS["gru"](0, hidden, products, bench.elementwise)
 
-        def new(*shape: int) -> Tensor:
-            return torch.empty(shape, device=bench.device).uniform_(-1, 1)
+    def new(*shape: int) -> Tensor:
+        return torch.empty(shape, device=bench.device).uniform_(-1, 1)
 
-        rows = bench.batch
-        states = [new(steps + 1, rows, hidden)]
-        kept = {name: new(steps, rows, width * hidden) for name, width in layer.widths.items()}
-        d_h, many = new(steps + 1, rows, hidden), [new(steps, rows, hidden) for _ in range(_ROTATED)]
+    states = [new(steps + 1, rows, hidden)]
+    kept = {name: new(steps, rows, width * hidden) for name, width in layer.widths.items()}
+    d_h, many = new(steps + 1, rows, hidden), [new(steps, rows, hidden) for _ in range(_ROTATED)]
 
-        def work(e: Tensor) -> None:
-            p = weights_of(network, parameters, products)
-            run_forward(layer, p, e, states, kept)
-            run_backward(layer, p, gradient, e, states, kept, [d_h], d_h[1:])
+    def work(e: Tensor) -> None:
+        p = weights_of(network, parameters, products)
+        run_forward(layer, p, e, states, kept)
+        run_backward(layer, p, gradient, e, states, kept, [d_h], d_h[1:])
 
-        with products.active():
-            return bench.clock.seconds([partial(work, e) for e in many], bench.rounds)
+    # As in an update, which is captured: launches one by one may take longer than what they launch.
+    with products.active():
+        return bench.clock.seconds([Repeated(partial(work, e), bench.device) for e in many], bench.rounds, warm=3)
 
 
 def _seconds_of_peer_layer(bench: Bench, hidden: int, steps: int, name: str) -> float | None:
@@ -145,17 +148,15 @@ def update_rows(bench: Bench, shapes: tuple[tuple[int, int], ...], hidden: int) 
         batches = [bench.frames(seq, frame, seed) for seed in range(_ROTATED)]
         peer = min(_seconds_of_peer(bench, frame, hidden, batches, rounded=rounded) for rounded in (False, True))
         for precision in PRECISIONS:
-            with set_precision(precision) as products:
-                updates, _ = bench.updates(
-                    Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame), products
-                )
+            network = Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame)
+            updates, _ = bench.updates(network, products_of(precision))
 
-                def work(batch: tuple[Tensor, Tensor], updates: EnqueuedUpdates = updates) -> None:
-                    updates.begin(*batch)
-                    for _ in updates.finished(wait=False):
-                        pass
+            def work(batch: tuple[Tensor, Tensor], updates: EnqueuedUpdates = updates) -> None:
+                updates.begin(*batch)
+                for _ in updates.finished(wait=False):
+                    pass
 
-                seconds = bench.clock.seconds([partial(work, batch) for batch in batches], bench.rounds)
+            seconds = bench.clock.seconds([partial(work, batch) for batch in batches], bench.rounds)
             yield {
                 "shape": f"{frame}x{seq}",
                 "hidden": hidden,
@@ -185,7 +186,7 @@ def _seconds_of_peer(
         nn.functional.mse_loss(predicted.float(), wanted).backward()
         optimiser.step()
 
-    with set_precision("tf32"):
+    with products_of("tf32").active():
         return bench.clock.seconds([partial(work, batch) for batch in batches], bench.rounds)
 
 
@@ -194,14 +195,13 @@ def side_rows(bench: Bench, many: tuple[int, ...], shape: tuple[int, int], hidde
     frame, seq = shape
     one: float | None = None
     for runs in many:
-        with set_precision("bfloat16") as products:
-            network = Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame)
-            sets = [
-                (_Lane(bench.device), bench.updates(network, products, aside=False)[0], *bench.frames(seq, frame, n))
-                for n in range(runs)
-            ]
-            work = partial(_side_by_side, bench.device, sets)
-            seconds = bench.clock.seconds([work], bench.rounds)
+        network = Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame)
+        products = products_of("bfloat16")
+        sets = [
+            (_Lane(bench.device), bench.updates(network, products, aside=False)[0], *bench.frames(seq, frame, n))
+            for n in range(runs)
+        ]
+        seconds = bench.clock.seconds([partial(_side_by_side, bench.device, sets)], bench.rounds)
         one = one or seconds
         yield {
             "runs": runs,
@@ -241,14 +241,15 @@ def generation_rows(bench: Bench, shape: tuple[int, int], hidden: int, samples: 
     network = Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame)
     parameters = network.initial_parameters(1).to(bench.device, torch.float32)
     (seeds, _), frames = bench.frames(seq, frame, rows=1), -(-samples // frame)
-    for precision in ("float32", "bfloat16"):
-        with set_precision(precision) as products:
+    precisions: tuple[Precision, ...] = ("float32", "bfloat16")
+    for precision in precisions:
+        products = products_of(precision)
 
-            def work(products: Products = products) -> None:
-                for _ in generate_post(network, parameters, seeds, frames, products=products, elementwise="plain"):
-                    pass
+        def work(products: Products = products) -> None:
+            for _ in generate_post(network, parameters, seeds, frames, products=products, elementwise="plain"):
+                pass
 
-            seconds = bench.clock.seconds([work], 1, warm=0)
+        seconds = bench.clock.seconds([work], 1, warm=0)
         yield {
             "shape": f"{frame}x{seq}",
             "hidden": hidden,
@@ -262,24 +263,31 @@ def same_bytes_rows(bench: Bench, shape: tuple[int, int], hidden: int, updates: 
     """Train from the same beginning again: are bytes the same with layers in turn, and side by side; what is lost."""
     frame, seq = shape
     batches = [bench.frames(seq, frame, seed) for seed in range(_ROTATED)]
-    for way, aside in (("layers in turn (--deterministic)", False), ("layers side by side", True)):
-        ended: list[Tensor] = []
+    kind: Device = "cuda" if bench.device.type == "cuda" else "cpu"
+    network = Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame)
+    for way, deterministic in (("--deterministic", True), ("layers side by side", False)):
+        ended, seconds = [], []
+        for _ in range(_REPEATED):
+            with determined(ExecutionConfig(device=kind, deterministic=deterministic)):
+                made, parameters = bench.updates(network, products_of("bfloat16"), aside=not deterministic)
+                bench.clock.wait()
 
-        def work(aside: bool = aside, ended: list[Tensor] = ended) -> None:
-            with set_precision("bfloat16") as products:
-                network = Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame)
-                made, parameters = bench.updates(network, products, aside=aside)
-                for number in range(updates):
-                    made.begin(*batches[number % len(batches)])
-                    for _ in made.finished(wait=False):
+                def work(made: EnqueuedUpdates = made) -> None:
+                    for number in range(updates):
+                        made.begin(*batches[number % len(batches)])
+                        for _ in made.finished(wait=False):
+                            pass
+                    for _ in made.finished(wait=True):
                         pass
-                for _ in made.finished(wait=True):
-                    pass
-                ended.append(parameters.clone())
 
-        seconds = bench.clock.seconds([work], 2, warm=1)
-        same = all(torch.equal(one, ended[0]) for one in ended[1:])
-        yield {"way": way, "updates": updates, "same_bytes": same, "milliseconds": seconds / updates * 1000}
+                seconds.append(bench.clock.seconds([work], 1, warm=0))
+            ended.append(parameters.clone())
+        yield {
+            "way": way,
+            "updates": updates,
+            "same_bytes": all(torch.equal(one, ended[0]) for one in ended),
+            "milliseconds": statistics.median(seconds) / updates * 1000,
+        }
 
 
 Rows = Callable[[], Iterator[dict[str, Any]]]

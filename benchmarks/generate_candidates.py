@@ -14,7 +14,7 @@ from benchmarks.processes import BenchmarkError
 from longsong.config import ModelConfig, Precision
 from longsong.generation import Joining, LastFrame, generate_carry, generate_post
 from longsong.model import Network
-from longsong.model.fused import Bfloat16Products, Products, compiled_available, has_bfloat16
+from longsong.model.fused import Products, compiled_available, has_bfloat16, products_of
 
 __all__ = ["Candidate", "Carry", "Floor", "StepByStep", "Task", "Wavefront", "last_frames", "noted_products"]
 
@@ -147,7 +147,7 @@ class Wavefront:
         return measure
 
     def _pieces(self, network: Network, parameters: Tensor, seeds: Tensor, frames: int) -> Iterator[Tensor]:
-        settings: dict[str, Any] = {"products": _products(self.precision), "elementwise": _elementwise()}
+        settings: dict[str, Any] = {"products": products_of(self.precision), "elementwise": _elementwise()}
         return generate_post(network, parameters, seeds, frames, **settings)
 
 
@@ -169,7 +169,7 @@ class Floor:
 
     def open(self, task: Task) -> Measure:
         """Note the products of a whole generation, then time them."""
-        products, context = noted_products(task), _products(self.precision).active
+        products, context = noted_products(task), products_of(self.precision).active
 
         def measure() -> float:
             begun = time.perf_counter()
@@ -242,10 +242,6 @@ class Carry:
             return time.perf_counter() - begun
 
         return measure
-
-
-def _products(precision: Precision) -> Products:
-    return Bfloat16Products() if precision == "bfloat16" else Products()
 
 
 def _missing(precision: Precision) -> str | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from longsong.config import Cell, ModelConfig, TrainingConfig
 from longsong.model import Network
-from longsong.model.fused import Bfloat16Products, FusedGradient, compiled_available, has_bfloat16
+from longsong.model.fused import FusedGradient, compiled_available, has_bfloat16, products_of
 from longsong.model.gradient import CostGradient
 from longsong.model.reference import ReferenceGradient
 from longsong.reported import BATCH, LAYERS
@@ -171,7 +171,7 @@ class Ours(Candidate):
             network,
             micro_batch=self.split.micro_batch,
             segment=self.split.segment,
-            products=Bfloat16Products() if self.form == "bfloat16" else None,
+            products=products_of("bfloat16" if self.form == "bfloat16" else "float32"),
             elementwise=elementwise(),
         )
 

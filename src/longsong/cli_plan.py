@@ -96,7 +96,7 @@ def plan(a: argparse.Namespace) -> None:
     from longsong.cost_table import format_plan
     from longsong.cost_time import measure_reading
     from longsong.errors import ConfigError
-    from longsong.training.device import available_threads, find_device
+    from longsong.training.device import available_threads, find_device, require_precision
     from longsong.training.plan import choose_memory
 
     hours = finite("hours", a.hours, above=0, most=_MOST_HOURS)
@@ -113,6 +113,7 @@ def plan(a: argparse.Namespace) -> None:
     ]
     if a.peak is None:
         device = find_device(a.device)
+        require_precision(a.precision, device)
         devices = Devices(a.devices, device, choose_memory(a.memory, device), a.bandwidth)
     else:
         if a.memory is None or a.device == "cpu":

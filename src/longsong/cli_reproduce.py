@@ -61,8 +61,10 @@ def add_reproduce(parser: argparse.ArgumentParser) -> None:
 
 def reproduce(a: argparse.Namespace) -> int:
     """Do the main job."""
+    import torch
+
     from longsong.errors import ConfigError
-    from longsong.training.device import find_device
+    from longsong.training.device import find_device, require_precision
 
     execution = ExecutionConfig(device=a.device, precision=a.precision)
     if a.storage is not None and a.ray is None:
@@ -74,6 +76,7 @@ def reproduce(a: argparse.Namespace) -> int:
             from longsong.scheduling.ray_cluster import joined
 
             accelerated = joined_here.enter_context(joined(a.ray)).accelerated(a.device)
+        require_precision(a.precision, torch.device("cuda" if accelerated else "cpu"))
         return _reproduce(a, execution, a.profile or ("full" if accelerated else "demo"))
 
 

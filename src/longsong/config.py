@@ -46,7 +46,7 @@ __all__ = [
 Cell = Literal["gru", "lstm", "rnn"]
 Recurrence = Literal["time", "batch"]
 Normalise = Literal["minmax", "stdev", "none"]
-Precision = Literal["float32", "float64", "bfloat16"]
+Precision = Literal["float32", "float64", "bfloat16", "tf32"]
 Form = Literal["fused", "reference"]
 Elementwise = Literal["compiled", "kernel", "plain"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -305,9 +305,9 @@ class ExecutionConfig(_Section):
     ----------
     device : {'auto', 'cpu', 'cuda'}
         `auto` takes CUDA where there is one.
-    precision : {'float32', 'float64', 'bfloat16'}
-        Of parameters, states, optimiser and cost; ``bfloat16`` has them in float32, and products of
-        operands in bfloat16 with float32 sums.
+    precision : {'float32', 'float64', 'bfloat16', 'tf32'}
+        Of parameters, states, optimiser and cost; ``bfloat16`` and ``tf32`` have them in float32, and products of
+        operands in bfloat16, or with 10 bits behind the leading one as CUDA devices have it, with float32 sums.
     threads : int or None
         CPU threads; None for the cores there are.
     micro_batch : int or None
@@ -356,7 +356,7 @@ class ExecutionConfig(_Section):
             whole("memory", self.memory, most=10**15)
         if self.form == "reference":
             fused_alone = {
-                "precision": self.precision if self.precision == "bfloat16" else None,
+                "precision": self.precision if self.precision in ("bfloat16", "tf32") else None,
                 "segment": self.segment,
                 "elementwise": self.elementwise,
             }

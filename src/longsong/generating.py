@@ -18,7 +18,7 @@ from longsong.errors import ConfigError
 from longsong.generation import Crossfade, Joining, LastFrame, Level, Renderer, generate_carry, generate_post
 from longsong.generation.as_coded import UpsideDown, iterations, linear_maps, recurrent, stretched
 from longsong.generation.guards import Guard, clip, hold_level
-from longsong.model.fused import STEPS_WORTH_COMPILING, Bfloat16Products, Products, compiled_available
+from longsong.model.fused import STEPS_WORTH_COMPILING, compiled_available, products_of
 
 if TYPE_CHECKING:
     from longsong.runs import Run
@@ -246,7 +246,8 @@ class Sounds:
             new = run.network.initial_parameters(run.record.training.seed).to(run.parameters)
             predict = linear_maps(run.network, new)
         else:
-            predict = recurrent(run.network, run.parameters, self._products(), self._elementwise(number * len(seed)))
+            elementwise = self._elementwise(number * len(seed))
+            predict = recurrent(run.network, run.parameters, products_of(run.precision), elementwise)
         change = UpsideDown() if "upside-down" in on else None
         heard = len(seed) if "whole-sequences" in on else 1
         for done, predicted in enumerate(islice(iterations(predict, seed, change), number), start=1):
@@ -279,7 +280,7 @@ class Sounds:
     def _settings(self, frames: int, seq: int) -> dict[str, Any]:
         """Give how so many frames are generated from a seed of `seq`."""
         return {
-            "products": self._products(),
+            "products": products_of(self.run.precision),
             "elementwise": self._elementwise(frames + seq),
             "on_frames": lambda done: self._tell(done / frames),
         }
@@ -288,9 +289,6 @@ class Sounds:
         """Say which share of the work is done."""
         if self._on_samples is not None:
             self._on_samples(min(int(done * self.samples), self.samples))
-
-    def _products(self) -> Products:
-        return Bfloat16Products() if self.run.precision == "bfloat16" else Products()
 
     def _elementwise(self, steps: int) -> Elementwise:
         # Asked in this order: to know whether it can be had takes the time and memory of loading the compiler.

@@ -20,7 +20,7 @@ from longsong.model import Network
 from longsong.places import find_shards
 from longsong.switches import TRAIN_SEED
 from longsong.training import checkpoint as checkpoints
-from longsong.training.device import DTYPES, find_device
+from longsong.training.device import DTYPES, find_device, require_precision
 from longsong.training.record import RunRecord, read_record, read_summary
 from longsong.training.splits import Splits
 from longsong.units import human_seconds
@@ -49,8 +49,8 @@ class Run:
     epoch : int
         After how many epochs they were so.
     device : torch.device
-    precision : {'float32', 'float64', 'bfloat16'}
-        Of the parameters; with ``bfloat16`` they are float32, and operands of products are rounded.
+    precision : {'float32', 'float64', 'bfloat16', 'tf32'}
+        Of the parameters; with the last two they are float32, and operands of products are rounded.
     shards : Path, str or None
         The folder or URL of the song's shards; None to look for those that it was trained on.
     cache : CacheConfig or None
@@ -289,8 +289,8 @@ def load_run(
         The parameters of the lowest dev cost (FACTS section 4), or the last.
     device : {'auto', 'cpu', 'cuda'} or None
         Where to compute; None for the device that it was trained on, or the CPU where that is not there.
-    precision : {'float32', 'float64', 'bfloat16'} or None
-        What to compute in; None for what it was trained in.
+    precision : {'float32', 'float64', 'bfloat16', 'tf32'} or None
+        What to compute in; None for what it was trained in, or float32 where there is no TF32.
     shards, cache
         As of `Run`.
 
@@ -320,8 +320,12 @@ def load_run(
         device = "auto" if record.execution.device == "cuda" else "cpu"
     choice("device", device, Device)
     where = find_device(device)
-    precision = precision or record.execution.precision
+    if precision is None:
+        precision = record.execution.precision
+        if precision == "tf32" and where.type != "cuda":
+            precision = "float32"  # there are no such products here, and these are no worse
     choice("precision", precision, Precision)
+    require_precision(precision, where)
     return Run(
         folder, record, network, parameters.to(where, DTYPES[precision]), which, epoch, where, precision, shards, cache
     )

@@ -112,6 +112,18 @@ def test_what_only_the_fused_form_has(shards, tmp_path, capsys):
     assert tree(tmp_path) == {}
 
 
+def test_tf32_is_refused_on_a_cpu_by_whoever_is_asked_for_it(shards, tmp_path, capsys):
+    precision = ["--device", "cpu", "--precision", "tf32"]
+    folders = ["--shards", tmp_path / "shards", "--out", tmp_path / "runs"]
+    for words in (
+        ["train", shards, "--frame", 20, "--seq", 5, *folders[2:]],
+        ["plan", "--hours", 1],
+        ["reproduce", *folders],
+    ):
+        refused([*words, *precision], capsys, "tf32 is of CUDA devices, not of cpu")
+    assert tree(tmp_path) == {}
+
+
 def test_a_run_says_what_it_takes_and_how_it_is_computed(shards, tmp_path, capsys):
     words = ["train", shards, "--frame", 20, "--seq", 5, "--hidden", 4, "--epochs", 1, "--device", "cpu"]
     for options, named in (

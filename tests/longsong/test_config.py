@@ -54,6 +54,7 @@ from longsong.errors import ConfigError
         (ExecutionConfig, {"form": "magic"}, "recurrence .* 'magic'"),
         (ExecutionConfig, {"elementwise": "fast"}, "elementwise .* 'fast'"),
         (ExecutionConfig, {"form": "reference", "precision": "bfloat16"}, "precision bfloat16 is of the fused form"),
+        (ExecutionConfig, {"form": "reference", "precision": "tf32"}, "precision tf32 is of the fused form"),
         (ExecutionConfig, {"form": "reference", "segment": 5}, "segment 5 is of the fused form"),
         (ExecutionConfig, {"form": "reference", "elementwise": "plain"}, "elementwise plain is of the fused form"),
     ],

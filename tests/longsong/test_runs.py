@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from longsong import DataConfig, ExecutionConfig, ModelConfig, RunConfig, Traini
 from longsong.audio import read_mono, write_wav
 from longsong.cli import main
 from longsong.errors import AudioError, CheckpointError, ConfigError, DeviceError, LongsongError, RunError
+from longsong.files import write_json
 from longsong.generated import generate_into, is_generated
 from longsong.generating import Generating
 from longsong.generation import generate_carry, generate_post
@@ -42,6 +44,17 @@ def config(shards, tmp_path_factory) -> RunConfig:
 @pytest.fixture(scope="module")
 def run(config):
     return longsong.load_run(longsong.train(config, quiet=True))
+
+
+def test_what_was_trained_in_tf32_is_loaded_in_float32_where_there_is_none(run, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    record = json.loads((folder / "config.json").read_text())
+    record["execution"]["precision"] = "tf32"
+    write_json(folder / "config.json", record, sealed=True)
+    loaded = longsong.load_run(folder)
+    assert (loaded.precision, loaded.parameters.dtype) == ("float32", torch.float32)
+    with pytest.raises(ConfigError, match="tf32 is of CUDA devices"):
+        longsong.load_run(folder, precision="tf32")
 
 
 def dev_windows(shards: Path) -> Windows:

@@ -106,18 +106,24 @@ def _layer_shapes(cell: str, n: int, h: int) -> dict[str, tuple[int, ...]]:
 def product_of(precision: str) -> Product:
     """Give the matrix product that a network of this precision makes.
 
-    Of ``bfloat16`` the operands are rounded to that, to the nearest and of two as near to the even one, and nothing
-    else is.
+    Of ``bfloat16`` and ``tf32`` the operands are rounded to so many bits, to the nearest and of two as near to the even
+    one, and nothing else is.
     """
-    if precision != "bfloat16":
+    dropped = _DROPPED.get(precision)
+    if dropped is None:
         return np.matmul
-    return lambda a, b: _to_bfloat16(a).astype(a.dtype) @ _to_bfloat16(b).astype(b.dtype)
+    return lambda a, b: _rounded(a, dropped).astype(a.dtype) @ _rounded(b, dropped).astype(b.dtype)
 
 
-def _to_bfloat16(x: Array) -> Array:
+_DROPPED = {"bfloat16": 16, "tf32": 13}
+"""Of the 23 bits behind the leading one of a float32 number."""
+
+
+def _rounded(x: Array, dropped: int) -> Array:
     bits = x.astype(np.float32).view(np.uint32)
-    odd = (bits >> 16) & 1
-    rounded: Array = ((bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)).view(np.float32)
+    odd = (bits >> np.uint32(dropped)) & np.uint32(1)
+    half, mask = np.uint32((1 << dropped - 1) - 1), np.uint32(0xFFFFFFFF << dropped & 0xFFFFFFFF)
+    rounded: Array = ((bits + half + odd) & mask).view(np.float32)
     return rounded
 
 

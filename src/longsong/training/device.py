@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 
 from longsong.config import Device, Precision
-from longsong.errors import DeviceError
+from longsong.errors import ConfigError, DeviceError
 
-__all__ = ["DTYPES", "available_threads", "device_name", "find_device"]
+__all__ = ["DTYPES", "available_threads", "device_name", "find_device", "require_precision"]
 
 DTYPES: dict[Precision, torch.dtype] = {
     "float32": torch.float32,
     "float64": torch.float64,
     "bfloat16": torch.float32,  # of products the operands alone are of bfloat16
+    "tf32": torch.float32,
 }
 """What parameters, states and costs are kept in."""
 
@@ -37,6 +38,18 @@ def find_device(name: Device) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def require_precision(precision: Precision, device: torch.device) -> None:
+    """Raise unless a device computes in that precision.
+
+    Raises
+    ------
+    ConfigError
+        TF32 is asked for elsewhere than on CUDA.
+    """
+    if precision == "tf32" and device.type != "cuda":
+        raise ConfigError(f"precision tf32 is of CUDA devices, not of {device.type}; take float32, or bfloat16")
 
 
 def device_name(device: torch.device) -> str:

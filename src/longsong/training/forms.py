@@ -11,11 +11,11 @@ from longsong.errors import ConfigError
 from longsong.model import Network
 from longsong.model.fused import (
     STEPS_WORTH_COMPILING,
-    Bfloat16Products,
     CudaLanes,
     FusedGradient,
     compiled_available,
     has_bfloat16,
+    products_of,
 )
 from longsong.model.gradient import CostGradient
 from longsong.model.kernels import kernels_available
@@ -46,7 +46,7 @@ def make_gradient(network: Network, execution: ExecutionConfig, profile: Profile
         network,
         micro_batch=execution.micro_batch,
         segment=execution.segment,
-        products=Bfloat16Products() if execution.precision == "bfloat16" else None,
+        products=products_of(execution.precision),
         elementwise=execution.elementwise or "plain",
         profile=profile,
         lanes=CudaLanes(torch.device("cuda"), network.config.layers) if aside else None,
@@ -103,9 +103,6 @@ def describe_form(execution: ExecutionConfig, device: torch.device, steps: int) 
     """Say in one line how a run of so many steps is computed; what costs time, and can be mended, with its reason."""
     where = f"{execution.threads} thread{'' if execution.threads == 1 else 's'}" if device.type == "cpu" else "CUDA"
     parts = [where, execution.precision]
-    if device.type != "cpu" and execution.precision == "float32":
-        highest = torch.get_float32_matmul_precision() == "highest"
-        parts[-1] += "" if highest else " (products with TF32, as torch is set)"
     if execution.precision == "bfloat16" and device.type == "cpu" and not has_bfloat16():
         parts[-1] += " products (this processor has no instructions for them: they are emulated, and slower)"
     if execution.form == "reference":

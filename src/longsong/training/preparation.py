@@ -16,7 +16,7 @@ from longsong.model import Network
 from longsong.progress import Progress
 from longsong.training.checkpoint import Checkpoint, load_best, load_latest
 from longsong.training.checkpoint_files import checkpoint_folders, has_checkpoint, read_best_record, read_state
-from longsong.training.device import available_threads, device_name, find_device
+from longsong.training.device import available_threads, device_name, find_device, require_precision
 from longsong.training.footprint import Work
 from longsong.training.forms import choose_elementwise, require_form
 from longsong.training.plan import choose_memory, make_plan
@@ -85,6 +85,7 @@ def record_of(
     elif run.exists() and (not run.is_dir() or any(path.name != LOG and not is_part(path) for path in run.iterdir())):
         raise RunError(f"{run} is not empty and holds no run; give another --out")
     device = find_device(config.execution.device)
+    require_precision(config.execution.precision, device)
     work = work_of(splits, config.training.epochs)
     execution = replace(
         config.execution,

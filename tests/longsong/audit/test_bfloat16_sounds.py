@@ -36,6 +36,10 @@ def test_products_are_those_of_torch() -> None:
     assert np.array_equal(product_of("bfloat16")(a, np.eye(300)), rounded[0].numpy())
     assert product_of("bfloat16")(a, b) == pytest.approx((rounded[0] @ rounded[1]).numpy(), rel=1e-12)
     assert np.array_equal(product_of("float32")(a, b), a @ b)
+    # 10 bits behind the leading one: 2^10 + 1 fits, of what is half way between two the even one is taken.
+    numbers = np.array([[1025.0, 1024.5, 1025.5, -1025.5, 1024.75, 0.0]])
+    assert product_of("tf32")(numbers, np.eye(6)).tolist() == [[1025.0, 1024.0, 1026.0, -1026.0, 1025.0, 0.0]]
+    assert product_of("tf32")(a, b) == pytest.approx(a @ b, rel=1e-1, abs=2e-2)
 
 
 def test_a_true_one_is_its_network_s(runs: Path) -> None:

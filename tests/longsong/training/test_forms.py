@@ -11,7 +11,7 @@ import torch
 from longsong.config import ExecutionConfig, ModelConfig
 from longsong.errors import ConfigError
 from longsong.model import Network
-from longsong.model.fused import FusedGradient
+from longsong.model.fused import Bfloat16Products, FusedGradient, Products, TensorFloat32Products, products_of
 from longsong.model.reference import ReferenceGradient
 from longsong.training import forms
 from longsong.training.forms import (
@@ -104,12 +104,12 @@ def test_kernels_on_cuda_where_they_can_be_had(kernels):
         require_form(kernel, CUDA, Path("runs/x"))
 
 
-def test_what_float32_means_on_cuda_is_said(kernels, monkeypatch):
-    kernel = replace(EXECUTION, device="cuda", elementwise="kernel")
-    assert describe_form(kernel, CUDA, FEW).startswith("CUDA, float32, the fused")
-    monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
-    assert describe_form(kernel, CUDA, FEW).startswith("CUDA, float32 (products with TF32, as torch is set), the fused")
-    assert "TF32" not in describe_form(replace(kernel, precision="bfloat16"), CUDA, FEW)
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+def test_what_products_are_made_in_is_said(precision, kernels):
+    kernel = replace(EXECUTION, device="cuda", elementwise="kernel", precision=precision)
+    assert describe_form(kernel, CUDA, FEW).startswith(f"CUDA, {precision}, the fused")
+    said = {"float32": Products, "tf32": TensorFloat32Products, "bfloat16": Bfloat16Products}[precision]
+    assert type(products_of(precision)) is said
 
 
 def test_why_a_grid_goes_without_kernels_is_said_once(kernels):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -11,7 +11,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-__all__ = ["Bfloat16Products", "Products", "has_bfloat16"]
+from longsong.config import Precision
+
+__all__ = ["Bfloat16Products", "Products", "TensorFloat32Products", "has_bfloat16", "products_of"]
 
 
 _LEAST_INNER, _LEAST_WORK = 33, 1 << 20
@@ -47,8 +49,19 @@ class Products:
         torch.addmm(bias, a, b, out=out)
 
     def active(self) -> AbstractContextManager[None]:
-        """Give the context that products are made in."""
-        return nullcontext()
+        """Give the context that products are made in: float32 is float32, whatever else torch is allowed to take."""
+        return _float32_products("highest")
+
+
+class TensorFloat32Products(Products):
+    """Products of float32 numbers of which CUDA's tensor cores take 10 bits behind the leading one; float32 sums.
+
+    On other devices they are those of `Products`. Source: NVIDIA, "A100 Tensor Core GPU architecture".
+    """
+
+    def active(self) -> AbstractContextManager[None]:
+        """Give the context in which cuBLAS, and kernels (`longsong.model.kernels.tiles.precision_of`), take them."""
+        return _float32_products("high")
 
 
 class Bfloat16Products(Products):
@@ -93,7 +106,7 @@ class Bfloat16Products(Products):
 
     def active(self) -> AbstractContextManager[None]:
         """Give the context in which oneDNN takes float32 operands as bfloat16."""
-        return _medium_precision() if self.native else nullcontext()
+        return _float32_products("medium" if self.native else "highest")
 
     def _operands(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         inner, work = a.shape[1], a.numel() * b.shape[1]
@@ -154,10 +167,17 @@ def _probe(index: int) -> tuple[Tensor, Tensor]:
     return a, torch.full((16, 16), 16 * (1 + 2**-7) ** 2, device=device)
 
 
+def products_of(precision: Precision) -> Products:
+    """Give how matrices are multiplied in a precision."""
+    if precision == "bfloat16":
+        return Bfloat16Products()
+    return TensorFloat32Products() if precision == "tf32" else Products()
+
+
 @contextmanager
-def _medium_precision() -> Iterator[None]:
+def _float32_products(precision: str) -> Iterator[None]:
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision(precision)
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from longsong.experiments.parity import largest_error
-from longsong.model.fused import Bfloat16Products, Products, has_bfloat16
+from longsong.model.fused import Bfloat16Products, Products, TensorFloat32Products, has_bfloat16
 from longsong.model.fused import products as module
 
 NATIVE = pytest.mark.skipif(not has_bfloat16(), reason="this processor has no instructions for bfloat16")
@@ -80,11 +80,24 @@ def test_operands_are_rounded_to_bfloat16_and_sums_are_not(products, dtype):
 def test_the_precision_of_others_products_is_left_as_it_was(native):
     before = torch.get_float32_matmul_precision()
     with Bfloat16Products(native).active():
-        assert torch.get_float32_matmul_precision() == ("medium" if native else before)
+        assert torch.get_float32_matmul_precision() == ("medium" if native else "highest")
     assert torch.get_float32_matmul_precision() == before
     with pytest.raises(RuntimeError), Bfloat16Products(native).active():
         torch.mm(torch.ones(2, 3), torch.ones(2, 3))
     assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.parametrize(("products", "takes"), [(Products(), "highest"), (TensorFloat32Products(), "high")])
+@pytest.mark.parametrize("before", ["highest", "medium"])
+def test_what_float32_means_is_said_by_the_products_alone(products, takes, before):
+    was = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(before)
+    try:
+        with products.active():
+            assert torch.get_float32_matmul_precision() == takes
+        assert torch.get_float32_matmul_precision() == before
+    finally:
+        torch.set_float32_matmul_precision(was)
 
 
 def test_by_default_they_are_native_where_the_processor_can():
