@@ -11,8 +11,9 @@ Ratios, by name:
     An update, over that of the same network with `torch.nn.GRU` and `torch.optim.RMSprop`, eager, in TF32 or under
     autocast to bfloat16, whichever is faster.
 ``step_over_floor:HIDDENxSTEPS-PRECISION``
-    A layer and step, over the longest of: its weights' bytes from the device's memory, its products, and the latency of
-    a step with hardly any of either.
+    A layer and step, over the longest of: its weights' bytes from the device's memory, its products, the bytes of
+    weights that are not kept on the chip from the L2 cache to one program, and the latency of a step with hardly any of
+    all that.
 ``side_by_side:RUNS``
     The time of a run's update with so many side by side, over that of one alone.
 """
@@ -33,8 +34,9 @@ from benchmarks.cuda_correct import correct_rows
 from benchmarks.cuda_memory import memory_rows
 from benchmarks.cuda_speed import Bench, generation_rows, recurrence_rows, same_bytes_rows, side_rows, update_rows
 from benchmarks.harness import Row, arguments, machine, render_table, report
+from longsong.config import Precision
 from longsong.model.kernels import kernels_available
-from longsong.training.device import device_name, find_device
+from longsong.training.device import available_threads, device_name, find_device
 from longsong.units import human_bytes
 
 __all__ = ["PARTS", "main"]
@@ -166,7 +168,7 @@ def main() -> None:
             if part == "floors":
                 measured = {row["name"]: row["number"] for row in found}
             rows += [{"part": part, **row} for row in found]
-            ratios |= _ratios(part, found, measured)
+            ratios |= _ratios(part, found, measured, bench)
             print(f"\n{part} ({time.monotonic() - begun:.0f} s)\n{render_table(found, COLUMNS[part])}", flush=True)
     finally:
         print()
@@ -180,7 +182,8 @@ def main() -> None:
 def _rows(part: str, bench: Bench, scale: Scale, *, quick: bool) -> Iterator[dict[str, Any]]:
     device, hidden = bench.device, scale.hidden
     if part == "correct":
-        return correct_rows(device, bench.elementwise, quick=quick)
+        at_once = available_threads() if device.type == "cuda" else 1
+        return correct_rows(device, bench.elementwise, quick=quick, at_once=at_once)
     if part == "floors":
         return _floor_rows(bench, scale, quick=quick)
     if part == "recurrence":
@@ -205,6 +208,11 @@ def _floor_rows(bench: Bench, scale: Scale, *, quick: bool) -> Iterator[dict[str
     }
     for name in ("float32", "tf32", "bfloat16"):
         yield {"name": name, "number": found[name], "value": f"{found[name] / 1e12:.1f} T operations a second"}
+    if bench.elementwise == "kernel" and bench.device.type == "cuda":
+        from benchmarks.cuda_stream import l2_bytes_per_second
+
+        rate = l2_bytes_per_second(bench.clock)
+        yield {"name": "l2", "number": rate, "value": f"{rate / 1e9:.0f} GB/s from the L2 cache to one program"}
     # Of 16 units and one program: barriers, latencies and launches, and next to no work.
     small = Bench(bench.clock, bench.elementwise, bench.rounds, 16)
     steps = max(scale.lengths)
@@ -216,7 +224,7 @@ def _floor_rows(bench: Bench, scale: Scale, *, quick: bool) -> Iterator[dict[str
     }
 
 
-def _ratios(part: str, rows: list[dict[str, Any]], measured: Mapping[str, float]) -> dict[str, float]:
+def _ratios(part: str, rows: list[dict[str, Any]], measured: Mapping[str, float], bench: Bench) -> dict[str, float]:
     found: dict[str, float] = {}
     for row in rows:
         if part == "recurrence":
@@ -224,7 +232,7 @@ def _ratios(part: str, rows: list[dict[str, Any]], measured: Mapping[str, float]
             if row["over_peer"] is not None:
                 found[f"gru_over_cudnn:{name}"] = row["over_peer"]
             if measured:
-                floor = _floor_of_a_step(row["hidden"], row["precision"], measured)
+                floor = _floor_of_a_step(row["hidden"], row["precision"], measured, bench.device)
                 found[f"step_over_floor:{name}"] = row["microseconds_a_step"] / 1e6 / floor
         if part == "update":
             found[f"update_over_nn_gru:{row['shape']}-{row['precision']}"] = row["over_peer"]
@@ -233,14 +241,19 @@ def _ratios(part: str, rows: list[dict[str, Any]], measured: Mapping[str, float]
     return found
 
 
-def _floor_of_a_step(hidden: int, precision: str, measured: Mapping[str, float]) -> float:
+def _floor_of_a_step(hidden: int, precision: Precision, measured: Mapping[str, float], device: torch.device) -> float:
     """Give the seconds of a layer and step there and back, at least: weights read twice, or products, or latency."""
     weights = 3 * hidden * hidden
     size = 2 if precision == "bfloat16" else 4
     # There, back, and the gradients of the weights: each as many products.
     operations = 3 * 2 * 128 * weights
     read = 2 * weights * size / measured["bytes_per_second"]
-    return max(read, operations / measured[precision], measured["latency"])
+    streamed = 0.0
+    if "l2" in measured:
+        from benchmarks.cuda_stream import streamed_bytes
+
+        streamed = streamed_bytes(hidden, precision, device) / measured["l2"]
+    return max(read, streamed, operations / measured[precision], measured["latency"])
 
 
 def _options() -> argparse.Namespace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from benchmarks import cuda, cuda_correct
 
@@ -56,3 +57,10 @@ def test_memory_that_is_taken_holds_no_numbers(monkeypatch):
 
     with cuda_correct._poisoned():
         assert torch.empty(5).isnan().all()
+
+
+def test_cases_in_processes_are_those_in_turn():
+    found = [list(cuda_correct.correct_rows(torch.device("cpu"), "plain", quick=True, at_once=n)) for n in (1, 2)]
+    in_turn, at_once = ([(row["cell"], row["hidden"], row["precision"]) for row in rows] for rows in found)
+    assert in_turn == at_once
+    assert all(row["right"] for rows in found for row in rows)
