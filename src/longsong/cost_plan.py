@@ -161,10 +161,10 @@ class CostPlan:
             said.append(
                 f"Times are NOT measured. They are those of a device of {a.peak:.3g} operations a second, of which "
                 f"{a.efficiency:.0%} are reached, with {a.launch_seconds * 1e6:g} microseconds for each kernel; "
-                "kernels were counted, and neither overlap each other nor run as one graph."
+                "kernels were counted as they are where there is no Triton, one for each operation of torch, and "
+                "neither overlap each other nor run as one graph; with it a layer's steps are one kernel."
             )
-            if self.execution.precision == "bfloat16":
-                said.append("Products of bfloat16 are computed as float32 on an accelerator: give that peak.")
+            said.append(f"The peak is to be that of products in {self.execution.precision}, with float32 sums.")
         if devices.count > 1:
             said += [
                 f"{devices.count} devices are as fast as one each. Side by side each has a run of its own, and the "

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from longsong.model.captured import Repeated, capture
+from longsong.model.fused import FusedGradient
 from longsong.training.enqueued_step import STATISTICS, EnqueuedStep, statistics_of
 from longsong.training.optimiser import RMSProp
-from longsong.training.updates import Outcome
+from longsong.training.updater import Updater
+from longsong.training.updates import ImmediateUpdates, Outcome, Updates
 
-__all__ = ["EnqueuedUpdates", "Enqueuing"]
+__all__ = ["EnqueuedUpdates", "Enqueuing", "updates_of"]
 
 _MOST_IN_FLIGHT = 8
 """Updates that the host may be ahead by: enough for it to do something else, few to wait for where it has to stop."""
@@ -69,6 +71,20 @@ class _Begun:
     began: _Mark
     ended: _Mark
     row: int
+
+
+def updates_of(updater: Updater, say: Callable[[str], object]) -> Updates:
+    """Give the updates of a run: on CUDA those that the host runs ahead of, in the fused form.
+
+    Parameters
+    ----------
+    updater : Updater
+    say : callable
+        As of `EnqueuedUpdates`.
+    """
+    if updater.parameters.device.type == "cuda" and isinstance(updater.form, FusedGradient):
+        return EnqueuedUpdates(updater.parameters, updater.optimiser, updater.form, say)
+    return ImmediateUpdates(updater)
 
 
 class EnqueuedUpdates:

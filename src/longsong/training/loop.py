@@ -21,7 +21,6 @@ from longsong.config import RunConfig, whole
 from longsong.errors import ConfigError, NotFiniteError
 from longsong.files import os_errors_named
 from longsong.model import Network
-from longsong.model.fused import FusedGradient
 from longsong.model.gradient import CostGradient
 from longsong.model.profile import section
 from longsong.progress import Progress
@@ -30,7 +29,7 @@ from longsong.training.checkpoint import Best
 from longsong.training.checkpoint_files import has_checkpoint, remove_older
 from longsong.training.determinism import determined
 from longsong.training.device import DTYPES, available_threads, find_device
-from longsong.training.enqueued_updates import EnqueuedUpdates
+from longsong.training.enqueued_updates import updates_of
 from longsong.training.evaluation import DevGroups
 from longsong.training.feed import TorchBatches, torch_batches
 from longsong.training.followers import NoMonitors, NoSaver
@@ -281,9 +280,7 @@ class _Training:
 
     def _updates(self, profile: UpdateProfile | None) -> Updates:
         # Where the time of a section goes is known only of what was waited for.
-        if self.device.type == "cuda" and profile is None and isinstance(self.updater.form, FusedGradient):
-            return EnqueuedUpdates(self.updater.parameters, self.optimiser, self.updater.form, self.progress.say)
-        return ImmediateUpdates(self.updater)
+        return ImmediateUpdates(self.updater) if profile is not None else updates_of(self.updater, self.progress.say)
 
     def complete(self) -> None:
         """Make all updates that are left, and write the summary."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from small_updater import mini_batch, updater_of
@@ -11,9 +13,11 @@ from longsong.errors import NotFiniteError
 from longsong.experiments.parity import largest_error
 from longsong.metrics import metric_lines
 from longsong.model.fused import FusedGradient
+from longsong.model.reference import ReferenceGradient
 from longsong.training import enqueued_updates, loop
-from longsong.training.enqueued_updates import EnqueuedUpdates
+from longsong.training.enqueued_updates import EnqueuedUpdates, updates_of
 from longsong.training.updater import Updater
+from longsong.training.updates import ImmediateUpdates
 
 UPDATES = 150  # more than may be under way at once
 
@@ -89,6 +93,17 @@ def test_after_one_that_is_not_finite_nothing_changes_any_more(slow, broken):
     with pytest.raises(NotFiniteError, match=r"the train cost is (nan|inf)"):
         next(made)
     assert largest_error(other.parameters, waited.parameters) < 1e-12
+
+
+def test_they_are_those_of_the_fused_form_on_cuda(monkeypatch):
+    waited, *_ = pair()
+    monkeypatch.setattr(enqueued_updates, "EnqueuedUpdates", lambda *given: given)
+    assert isinstance(updates_of(waited, pytest.fail), ImmediateUpdates)
+    there = SimpleNamespace(device=torch.device("cuda"))
+    on_cuda = SimpleNamespace(parameters=there, optimiser=waited.optimiser, form=waited.form)
+    assert updates_of(on_cuda, pytest.fail) == (there, waited.optimiser, waited.form, pytest.fail)
+    on_cuda.form = ReferenceGradient(waited.network)
+    assert isinstance(updates_of(on_cuda, pytest.fail), ImmediateUpdates)
 
 
 def test_a_run_of_them_ends_where_the_other_does(shards, tmp_path, monkeypatch, slow):
