@@ -7,11 +7,13 @@ import triton
 import triton.language as tl
 
 from benchmarks.cuda_clock import Clock
+from longsong.config import Precision
 from longsong.model.fused import products_of
-from longsong.model.kernels.tiles import Room
+from longsong.model.kernels.tiles import tiles_of
 
 __all__ = ["l2_bytes_per_second", "streamed_bytes"]
 
+_MATRICES = 3
 _BYTES, _BLOCK, _TIMES, _PROGRAMS = 256 << 10, 8192, 1000, 8
 """Of weights, of a piece; how often all of them are read, by as many programs as a mini-batch of 128 rows has."""
 _OPTIONS = {"num_warps": 8, "enable_fp_fusion": True}
@@ -28,17 +30,11 @@ def l2_bytes_per_second(clock: Clock) -> float:
     return _TIMES * _BYTES / clock.seconds([work], 5)
 
 
-def streamed_bytes(hidden: int, precision: str, device: torch.device) -> int:
+def streamed_bytes(hidden: int, precision: Precision, device: torch.device) -> int:
     """Give the bytes of a GRU's weights that are not kept, of one step there and back."""
-    operands = products_of(precision).operands  # type: ignore[arg-type]
-    size = hidden * hidden * operands.itemsize
-    streamed = 0
-    for most in (256, 128):
-        room = Room(device, operands)
-        streamed += 0 if room.tiles_of(hidden, hidden, most=most).kept else size
-        inner, columns = (hidden, 2 * hidden) if most == 256 else (2 * hidden, hidden)
-        streamed += 0 if room.tiles_of(inner, columns, most=most).kept else 2 * size
-    return streamed
+    operands = products_of(precision).operands
+    kept = tiles_of(hidden, _MATRICES, device, operands).kept
+    return 2 * (_MATRICES - kept) * hidden * hidden * operands.itemsize
 
 
 @triton.jit

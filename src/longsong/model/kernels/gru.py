@@ -12,8 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, clear, keep, sigmoid, tanh
-from longsong.model.kernels.tiles import ROWS, LaidOut, Room, padded, precision_of, programs
+from longsong.model.kernels.parts import add_product, clear, keep, put, sigmoid, tanh
+from longsong.model.kernels.tiles import LaidOut, constants_of, operands_of, padded, programs, tiles_of
 
 __all__ = ["gru_backward", "gru_forward"]
 
@@ -47,32 +47,19 @@ def gru_forward(
         Of weights that are what they were (`longsong.model.fused.weights.Weights`).
     """
     steps, rows, hidden = candidate.shape
-    room = Room(h.device, operands)
-    of_state, of_gates = (room.tiles_of(hidden, width) for width in (hidden, 2 * hidden))
+    tiles = tiles_of(hidden, 3, h.device, operands)
     _forward[programs(rows, 2 * hidden)](
         h,
         gates,
         candidate,
         product,
-        padded(to_gates, of_gates.inner, of_gates.columns, operands, laid_out),
-        padded(to_state, of_state.inner, of_state.columns, operands, laid_out),
+        padded(to_gates, tiles.side, operands, laid_out),
+        padded(to_state, tiles.side, operands, laid_out),
+        operands_of(rows, 3, tiles.side, h, operands),
         steps,
         rows,
         HIDDEN=hidden,
-        INNER_GATES=of_gates.inner,
-        INNER_STATE=of_state.inner,
-        GATES=of_gates.columns,
-        STATE=of_state.columns,
-        ROWS=ROWS,
-        BLOCK_INNER_GATES=of_gates.block_inner,
-        BLOCK_INNER_STATE=of_state.block_inner,
-        BLOCK_GATES=of_gates.block_columns,
-        BLOCK_STATE=of_state.block_columns,
-        KEPT_GATES=of_gates.kept,
-        KEPT_STATE=of_state.kept,
-        STAGES=of_gates.stages,
-        PRECISION=precision_of(operands),
-        **of_gates.options,
+        **constants_of(tiles, operands),
     )
 
 
@@ -98,31 +85,19 @@ def gru_backward(
     to_gates, to_state, operands, laid_out
     """
     steps, rows, hidden = candidate.shape
-    room = Room(h.device, operands)
-    of_state, of_gates = (room.tiles_of(width, hidden, most=128) for width in (hidden, 2 * hidden))
+    tiles = tiles_of(hidden, 3, h.device, operands)
     _backward[programs(rows, 2 * hidden)](
         h,
         gates,
         candidate,
         d_h,
-        padded(to_gates.t(), of_gates.inner, of_gates.columns, operands, laid_out),
-        padded(to_state.t(), of_state.inner, of_state.columns, operands, laid_out),
+        padded(to_gates, tiles.side, operands, laid_out, transposed=True),
+        padded(to_state, tiles.side, operands, laid_out, transposed=True),
+        operands_of(rows, 4, tiles.side, h, operands),
         steps,
         rows,
         HIDDEN=hidden,
-        INNER_GATES=of_gates.inner,
-        INNER_STATE=of_state.inner,
-        COLUMNS=of_state.columns,
-        ROWS=ROWS,
-        BLOCK_INNER_GATES=of_gates.block_inner,
-        BLOCK_INNER_STATE=of_state.block_inner,
-        BLOCK_GATES=of_gates.block_columns,
-        BLOCK_STATE=of_state.block_columns,
-        KEPT_GATES=of_gates.kept,
-        KEPT_STATE=of_state.kept,
-        STAGES=of_gates.stages,
-        PRECISION=precision_of(operands),
-        **of_gates.options,
+        **constants_of(tiles, operands),
     )
 
 
@@ -134,68 +109,89 @@ def _forward(
     product,
     to_gates,
     to_state,
+    operands,
     steps,
     rows,
     HIDDEN: tl.constexpr,
-    INNER_GATES: tl.constexpr,
-    INNER_STATE: tl.constexpr,
-    GATES: tl.constexpr,
-    STATE: tl.constexpr,
+    SIDE: tl.constexpr,
+    INNER: tl.constexpr,
     ROWS: tl.constexpr,
-    BLOCK_INNER_GATES: tl.constexpr,
-    BLOCK_INNER_STATE: tl.constexpr,
-    BLOCK_GATES: tl.constexpr,
-    BLOCK_STATE: tl.constexpr,
-    KEPT_GATES: tl.constexpr,
-    KEPT_STATE: tl.constexpr,
+    BLOCK_INNER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
+    states = operands + tl.program_id(0) * (3 * ROWS * SIDE)  # of this step, and of the next
+    through = states + 2 * ROWS * SIDE  # what the reset gate lets through
+    to_reset = keep(to_gates + SIDE * SIDE, SIDE, KEPT > 0)
+    to_state = keep(to_state, SIDE, KEPT > 1)
+    to_update = keep(to_gates, SIDE, KEPT > 2)
+    for first in range(0, SIDE, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        there = row_there[:, None] & (column < HIDDEN)[None, :]
+        begin = tl.load(h + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
+        put(begin, states, column, SIDE, ROWS)
+    tl.debug_barrier()
     at = step_size * 0
-    to_gates = keep(to_gates, INNER_GATES, GATES, GATES, KEPT_GATES)
-    to_state = keep(to_state, INNER_STATE, STATE, STATE, KEPT_STATE)
+    here = 0
     for _ in range(steps):
         h_t, product_t, candidate_t, gates_t = h + at, product + at, candidate + at, gates + 2 * at
-        for first in range(0, GATES, BLOCK_GATES):
-            column = first + tl.arange(0, BLOCK_GATES)
-            there = row_there[:, None] & (column < 2 * HIDDEN)[None, :]
-            place = row[:, None] * (2 * HIDDEN) + column[None, :]
-            # All that the step needs is asked for before the product, beside whose weights it comes.
-            given = tl.load(gates_t + place, mask=there, other=0.0)
-            is_reset = there & (column >= HIDDEN)[None, :]
-            unit = row[:, None] * HIDDEN + (column - HIDDEN)[None, :]
-            own = tl.load(h_t + unit, mask=is_reset, other=0.0)
-            total = add_product(
-                tl.zeros((ROWS, BLOCK_GATES), tl.float32), h_t, row, row_there, HIDDEN, to_gates, column, GATES,
-                INNER_GATES, BLOCK_INNER_GATES, KEPT_GATES, STAGES, PRECISION,
-            )  # fmt: skip
-            gate = sigmoid(total + given)
-            tl.store(gates_t + place, gate, mask=there)
-            tl.store(product_t + unit, gate * own, mask=is_reset)
-        tl.debug_barrier()
-        for first in range(0, STATE, BLOCK_STATE):
-            column = first + tl.arange(0, BLOCK_STATE)
+        state, following = states + here * (ROWS * SIDE), states + (1 - here) * (ROWS * SIDE)
+        for first in range(0, SIDE, BLOCK):
+            column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
             unit = row[:, None] * HIDDEN + column[None, :]
+            place = row[:, None] * (2 * HIDDEN) + HIDDEN + column[None, :]
+            # All that the step needs is asked for before the product, beside whose weights it comes.
+            given = tl.load(gates_t + place, mask=there, other=0.0)
+            own = tl.load(h_t + unit, mask=there, other=0.0)
+            total = add_product(
+                tl.zeros((ROWS, BLOCK), tl.float32), state, to_reset, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 0,
+                STAGES, PRECISION,
+            )  # fmt: skip
+            reset = sigmoid(total + given)
+            let = reset * own
+            tl.store(gates_t + place, reset, mask=there)
+            tl.store(product_t + unit, let, mask=there)
+            put(let, through, column, SIDE, ROWS)
+        tl.debug_barrier()
+        for first in range(0, SIDE, BLOCK):
+            column = first + tl.arange(0, BLOCK)
+            there = row_there[:, None] & (column < HIDDEN)[None, :]
+            unit = row[:, None] * HIDDEN + column[None, :]
+            place = row[:, None] * (2 * HIDDEN) + column[None, :]
+            total_update = add_product(
+                tl.zeros((ROWS, BLOCK), tl.float32), state, to_update, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 2,
+                STAGES, PRECISION,
+            )  # fmt: skip
+            given_update = tl.load(gates_t + place, mask=there, other=0.0)
             given = tl.load(candidate_t + unit, mask=there, other=0.0)
             old = tl.load(h_t + unit, mask=there, other=0.0)
-            update = tl.load(gates_t + row[:, None] * (2 * HIDDEN) + column[None, :], mask=there, other=0.0)
             total = add_product(
-                tl.zeros((ROWS, BLOCK_STATE), tl.float32), product_t, row, row_there, HIDDEN, to_state, column, STATE,
-                INNER_STATE, BLOCK_INNER_STATE, KEPT_STATE, STAGES, PRECISION,
+                tl.zeros((ROWS, BLOCK), tl.float32), through, to_state, column, SIDE, INNER, ROWS, BLOCK_INNER,
+                KEPT > 1, STAGES, PRECISION,
             )  # fmt: skip
+            update = sigmoid(total_update + given_update)
             new = tanh(total + given)
+            state_after = old + update * (new - old)
+            tl.store(gates_t + place, update, mask=there)
             tl.store(candidate_t + unit, new, mask=there)
-            tl.store(h_t + step_size + unit, old + update * (new - old), mask=there)
+            tl.store(h_t + step_size + unit, state_after, mask=there)
+            put(state_after, following, column, SIDE, ROWS)
         tl.debug_barrier()
         at += step_size
+        here = 1 - here
 
 
 @triton.jit
-def _through_update(d, h, gates, candidate, d_h, at, row, column, there, HIDDEN: tl.constexpr):
+def _through_update(
+    d, h, gates, candidate, d_h, d_updates, d_candidates, at, row, column, there,
+    HIDDEN: tl.constexpr, SIDE: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
     """Take the gradient of the new state of a step to update gate and candidate, and to what is kept of the old one."""
     unit = row[:, None] * HIDDEN + column[None, :]
     place = gates + 2 * at + row[:, None] * (2 * HIDDEN) + column[None, :]
@@ -203,9 +199,13 @@ def _through_update(d, h, gates, candidate, d_h, at, row, column, there, HIDDEN:
     new = tl.load(candidate + at + unit, mask=there, other=0.0)
     old = tl.load(h + at + unit, mask=there, other=0.0)
     kept = tl.load(d_h + at + unit, mask=there, other=0.0)
-    tl.store(place, d * (new - old) * update * (1.0 - update), mask=there)
-    tl.store(candidate + at + unit, d * update * (1.0 - new * new), mask=there)
+    d_update = d * (new - old) * update * (1.0 - update)
+    d_candidate = d * update * (1.0 - new * new)
+    tl.store(place, d_update, mask=there)
+    tl.store(candidate + at + unit, d_candidate, mask=there)
     tl.store(d_h + at + unit, kept + d * (1.0 - update), mask=there)
+    put(d_update, d_updates, column, SIDE, ROWS)
+    put(d_candidate, d_candidates, column, SIDE, ROWS)
 
 
 @triton.jit(do_not_specialize=["steps", "rows"])
@@ -216,71 +216,78 @@ def _backward(
     d_h,
     from_gates,
     from_state,
+    operands,
     steps,
     rows,
     HIDDEN: tl.constexpr,
-    INNER_GATES: tl.constexpr,
-    INNER_STATE: tl.constexpr,
-    COLUMNS: tl.constexpr,
+    SIDE: tl.constexpr,
+    INNER: tl.constexpr,
     ROWS: tl.constexpr,
-    BLOCK_INNER_GATES: tl.constexpr,
-    BLOCK_INNER_STATE: tl.constexpr,
-    BLOCK_GATES: tl.constexpr,
-    BLOCK_STATE: tl.constexpr,
-    KEPT_GATES: tl.constexpr,
-    KEPT_STATE: tl.constexpr,
+    BLOCK_INNER: tl.constexpr,
+    BLOCK: tl.constexpr,
+    KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
-    last = (steps - 1).to(tl.int64) * step_size
-    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK_GATES)  # nothing is above the state before the segment
-    for first in range(0, COLUMNS, BLOCK_GATES):
-        column = first + tl.arange(0, BLOCK_GATES)
+    at = (steps - 1).to(tl.int64) * step_size
+    d_updates = operands + tl.program_id(0) * (4 * ROWS * SIDE)  # of this step, and of the one before
+    d_resets = d_updates + 2 * ROWS * SIDE
+    d_candidates = d_updates + 3 * ROWS * SIDE
+    from_state = keep(from_state, SIDE, KEPT > 0)
+    from_reset = keep(from_gates + SIDE * SIDE, SIDE, KEPT > 1)
+    from_update = keep(from_gates, SIDE, KEPT > 2)
+    clear(d_h, row, row_there, HIDDEN, ROWS, SIDE, BLOCK)  # nothing is above the state before the segment
+    for first in range(0, SIDE, BLOCK):
+        column = first + tl.arange(0, BLOCK)
         there = row_there[:, None] & (column < HIDDEN)[None, :]
-        d = tl.load(d_h + last + step_size + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
-        _through_update(d, h, gates, candidate, d_h, last, row, column, there, HIDDEN)
+        d = tl.load(d_h + at + step_size + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
+        _through_update(
+            d, h, gates, candidate, d_h, d_updates, d_candidates, at, row, column, there, HIDDEN, SIDE, ROWS
+        )
     tl.debug_barrier()
-    at = last
-    from_gates = keep(from_gates, INNER_GATES, COLUMNS, COLUMNS, KEPT_GATES)
-    from_state = keep(from_state, INNER_STATE, COLUMNS, COLUMNS, KEPT_STATE)
+    here = 0
     for _ in range(steps):
-        for first in range(0, COLUMNS, BLOCK_STATE):
-            column = first + tl.arange(0, BLOCK_STATE)
+        h_t, d_h_t, resets_t = h + at, d_h + at, gates + 2 * at + HIDDEN
+        for first in range(0, SIDE, BLOCK):
+            column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
-            unit = at + row[:, None] * HIDDEN + column[None, :]
-            place = gates + 2 * at + row[:, None] * (2 * HIDDEN) + HIDDEN + column[None, :]
+            unit = row[:, None] * HIDDEN + column[None, :]
+            place = resets_t + row[:, None] * (2 * HIDDEN) + column[None, :]
             reset = tl.load(place, mask=there, other=0.0)
-            old = tl.load(h + unit, mask=there, other=0.0)
-            kept = tl.load(d_h + unit, mask=there, other=0.0)
-            d_product = add_product(
-                tl.zeros((ROWS, BLOCK_STATE), tl.float32), candidate + at, row, row_there, HIDDEN, from_state, column,
-                COLUMNS, INNER_STATE, BLOCK_INNER_STATE, KEPT_STATE, STAGES, PRECISION,
+            old = tl.load(h_t + unit, mask=there, other=0.0)
+            kept = tl.load(d_h_t + unit, mask=there, other=0.0)
+            d_let = add_product(
+                tl.zeros((ROWS, BLOCK), tl.float32), d_candidates, from_state, column, SIDE, INNER, ROWS, BLOCK_INNER,
+                KEPT > 0, STAGES, PRECISION,
             )  # fmt: skip
-            tl.store(place, d_product * old * reset * (1.0 - reset), mask=there)
-            tl.store(d_h + unit, kept + d_product * reset, mask=there)
+            d_reset = d_let * old * reset * (1.0 - reset)
+            tl.store(place, d_reset, mask=there)
+            tl.store(d_h_t + unit, kept + d_let * reset, mask=there)
+            put(d_reset, d_resets, column, SIDE, ROWS)
         tl.debug_barrier()
-        for first in range(0, COLUMNS, BLOCK_GATES):
-            column = first + tl.arange(0, BLOCK_GATES)
+        d_update, before = d_updates + here * (ROWS * SIDE), d_updates + (1 - here) * (ROWS * SIDE)
+        for first in range(0, SIDE, BLOCK):
+            column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
-            unit = at + row[:, None] * HIDDEN + column[None, :]
-            more = tl.load(d_h + unit, mask=there, other=0.0)
-            earlier = there & (unit >= step_size)
-            before = unit - step_size
-            place = gates + 2 * at - 2 * step_size + row[:, None] * (2 * HIDDEN) + column[None, :]
-            update = tl.load(place, mask=earlier, other=0.0)
-            new = tl.load(candidate + before, mask=earlier, other=0.0)
-            old = tl.load(h + before, mask=earlier, other=0.0)
-            kept = tl.load(d_h + before, mask=earlier, other=0.0)
-            d = more + add_product(
-                tl.zeros((ROWS, BLOCK_GATES), tl.float32), gates + 2 * at, row, row_there, 2 * HIDDEN, from_gates,
-                column, COLUMNS, INNER_GATES, BLOCK_INNER_GATES, KEPT_GATES, STAGES, PRECISION,
+            unit = row[:, None] * HIDDEN + column[None, :]
+            d = add_product(
+                tl.zeros((ROWS, BLOCK), tl.float32), d_update, from_update, column, SIDE, INNER, ROWS, BLOCK_INNER,
+                KEPT > 2, STAGES, PRECISION,
             )  # fmt: skip
-            tl.store(place, d * (new - old) * update * (1.0 - update), mask=earlier)
-            tl.store(candidate + before, d * update * (1.0 - new * new), mask=earlier)
-            tl.store(d_h + before, kept + d * (1.0 - update), mask=earlier)
-            tl.store(d_h + unit, d, mask=there & (unit < step_size))
+            more = tl.load(d_h_t + unit, mask=there, other=0.0)
+            d = more + add_product(
+                d, d_resets, from_reset, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 1, STAGES, PRECISION
+            )
+            if at > 0:
+                _through_update(
+                    d, h, gates, candidate, d_h, before, d_candidates, at - step_size, row, column, there, HIDDEN,
+                    SIDE, ROWS,
+                )  # fmt: skip
+            else:
+                tl.store(d_h_t + unit, d, mask=there)
         tl.debug_barrier()
         at -= step_size
+        here = 1 - here

@@ -7,8 +7,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_piece, add_product, clear, keep, sigmoid, tanh
-from longsong.model.kernels.tiles import ROWS, LaidOut, Room, padded, precision_of, programs
+from longsong.model.kernels.parts import add_piece, add_product, clear, keep, put, sigmoid, tanh
+from longsong.model.kernels.tiles import LaidOut, constants_of, operands_of, padded, programs, tiles_of
 
 __all__ = ["lstm_backward", "lstm_forward"]
 
@@ -41,25 +41,18 @@ def lstm_forward(
         As in `longsong.model.kernels.gru.gru_forward`.
     """
     steps, rows, hidden = len(gates), *h.shape[1:]
-    tiles = Room(h.device, operands).tiles_of(hidden, hidden, parts=_GATES)
+    tiles = tiles_of(hidden, _GATES, h.device, operands, together=_GATES)
     _forward[programs(rows, _GATES * hidden)](
         h,
         cells,
         gates,
-        padded(weights, tiles.inner, tiles.columns, operands, laid_out, parts=_GATES),
+        padded(weights, tiles.side, operands, laid_out),
         *peepholes,
+        operands_of(rows, 2, tiles.side, h, operands),
         steps,
         rows,
         HIDDEN=hidden,
-        INNER=tiles.inner,
-        COLUMNS=tiles.columns,
-        ROWS=ROWS,
-        BLOCK_INNER=tiles.block_inner,
-        BLOCK=tiles.block_columns,
-        KEPT=tiles.kept,
-        STAGES=tiles.stages,
-        PRECISION=precision_of(operands),
-        **tiles.options,
+        **constants_of(tiles, operands),
     )
 
 
@@ -87,26 +80,19 @@ def lstm_backward(
     weights, peepholes, operands, laid_out
     """
     steps, rows, hidden = len(gates), *h.shape[1:]
-    tiles = Room(h.device, operands).tiles_of(_GATES * hidden, hidden, most=128)
+    tiles = tiles_of(hidden, _GATES, h.device, operands, most=128)
     _backward[programs(rows, _GATES * hidden)](
         cells,
         gates,
         d_h,
         d_cells,
-        padded(weights.t(), tiles.inner, tiles.columns, operands, laid_out),
+        padded(weights, tiles.side, operands, laid_out, transposed=True),
         *peepholes,
+        operands_of(rows, 2 * _GATES, tiles.side, h, operands),
         steps,
         rows,
         HIDDEN=hidden,
-        INNER=tiles.inner,
-        COLUMNS=tiles.columns,
-        ROWS=ROWS,
-        BLOCK_INNER=tiles.block_inner,
-        BLOCK=tiles.block_columns,
-        KEPT=tiles.kept,
-        STAGES=tiles.stages,
-        PRECISION=precision_of(operands),
-        **tiles.options,
+        **constants_of(tiles, operands),
     )
 
 
@@ -119,11 +105,12 @@ def _forward(
     p_in,
     p_forget,
     p_out,
+    operands,
     steps,
     rows,
     HIDDEN: tl.constexpr,
+    SIDE: tl.constexpr,
     INNER: tl.constexpr,
-    COLUMNS: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -134,27 +121,34 @@ def _forward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
+    states = operands + tl.program_id(0) * (2 * ROWS * SIDE)  # of this step, and of the next
+    to_into = keep(weights, SIDE, KEPT > 0)
+    to_lasting = keep(weights + SIDE * SIDE, SIDE, KEPT > 0)
+    to_candidate = keep(weights + 2 * SIDE * SIDE, SIDE, KEPT > 0)
+    to_out = keep(weights + 3 * SIDE * SIDE, SIDE, KEPT > 0)
+    for first in range(0, SIDE, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        there = row_there[:, None] & (column < HIDDEN)[None, :]
+        begin = tl.load(h + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
+        put(begin, states, column, SIDE, ROWS)
+    tl.debug_barrier()
     at = step_size * 0
-    to_into = keep(weights, INNER, COLUMNS, 4 * COLUMNS, KEPT)
-    to_lasting = keep(weights + COLUMNS, INNER, COLUMNS, 4 * COLUMNS, KEPT)
-    to_candidate = keep(weights + 2 * COLUMNS, INNER, COLUMNS, 4 * COLUMNS, KEPT)
-    to_out = keep(weights + 3 * COLUMNS, INNER, COLUMNS, 4 * COLUMNS, KEPT)
+    here = 0
     for _ in range(steps):
-        h_t = h + at
-        for first in range(0, COLUMNS, BLOCK):
+        state, following = states + here * (ROWS * SIDE), states + (1 - here) * (ROWS * SIDE)
+        for first in range(0, SIDE, BLOCK):
             column = first + tl.arange(0, BLOCK)
             column_there = column < HIDDEN
             there = row_there[:, None] & column_there[None, :]
-            unit = at + row[:, None] * HIDDEN + column[None, :]
+            unit = row[:, None] * HIDDEN + column[None, :]
             place = gates + 4 * at + row[:, None] * (4 * HIDDEN) + column[None, :]
             into = tl.load(place, mask=there, other=0.0)
             lasting = tl.load(place + HIDDEN, mask=there, other=0.0)
             candidate = tl.load(place + 2 * HIDDEN, mask=there, other=0.0)
             out = tl.load(place + 3 * HIDDEN, mask=there, other=0.0)
-            if KEPT:
-                inner = tl.arange(0, INNER)
-                inner_there = row_there[:, None] & (inner < HIDDEN)[None, :]
-                a = tl.load(h_t + row[:, None] * HIDDEN + inner[None, :], mask=inner_there, other=0.0)
+            operand = state + tl.arange(0, ROWS)[:, None] * SIDE
+            if KEPT > 0:
+                a = tl.load(operand + tl.arange(0, SIDE)[None, :])
                 into = add_piece(into, a, to_into, PRECISION)
                 lasting = add_piece(lasting, a, to_lasting, PRECISION)
                 candidate = add_piece(candidate, a, to_candidate, PRECISION)
@@ -162,14 +156,13 @@ def _forward(
             else:
                 for start in tl.range(0, INNER, BLOCK_INNER, num_stages=STAGES):
                     inner = start + tl.arange(0, BLOCK_INNER)
-                    inner_there = row_there[:, None] & (inner < HIDDEN)[None, :]
-                    a = tl.load(h_t + row[:, None] * HIDDEN + inner[None, :], mask=inner_there, other=0.0)
-                    b = weights + inner[:, None] * (4 * COLUMNS) + column[None, :]
+                    a = tl.load(operand + inner[None, :])
+                    b = weights + inner[:, None] * SIDE + column[None, :]
                     into = add_piece(into, a, tl.load(b), PRECISION)
-                    lasting = add_piece(lasting, a, tl.load(b + COLUMNS), PRECISION)
-                    candidate = add_piece(candidate, a, tl.load(b + 2 * COLUMNS), PRECISION)
-                    out = add_piece(out, a, tl.load(b + 3 * COLUMNS), PRECISION)
-            old = tl.load(cells + unit, mask=there, other=0.0)
+                    lasting = add_piece(lasting, a, tl.load(b + SIDE * SIDE), PRECISION)
+                    candidate = add_piece(candidate, a, tl.load(b + 2 * SIDE * SIDE), PRECISION)
+                    out = add_piece(out, a, tl.load(b + 3 * SIDE * SIDE), PRECISION)
+            old = tl.load(cells + at + unit, mask=there, other=0.0)
             into = sigmoid(into + old * tl.load(p_in + column, mask=column_there, other=0.0)[None, :])
             lasting = sigmoid(lasting + old * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :])
             candidate = tanh(candidate)
@@ -179,16 +172,20 @@ def _forward(
             tl.store(place + HIDDEN, lasting, mask=there)
             tl.store(place + 2 * HIDDEN, candidate, mask=there)
             tl.store(place + 3 * HIDDEN, out, mask=there)
-            tl.store(cells + step_size + unit, new, mask=there)
-            tl.store(h + step_size + unit, out * tanh(new), mask=there)
+            tl.store(cells + at + step_size + unit, new, mask=there)
+            state_after = out * tanh(new)
+            tl.store(h + at + step_size + unit, state_after, mask=there)
+            put(state_after, following, column, SIDE, ROWS)
         tl.debug_barrier()
         at += step_size
+        here = 1 - here
 
 
 @triton.jit
 def _through_cell(
-    d, cells, gates, d_cells, p_in, p_forget, p_out, at, step_size, row, row_there, column, HIDDEN: tl.constexpr
-):
+    d, cells, gates, d_cells, d_gates, p_in, p_forget, p_out, at, step_size, row, row_there, column,
+    HIDDEN: tl.constexpr, SIDE: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
     """Take the gradients of state and cells of a step to those of the gates' sums and of the cells before it."""
     column_there = column < HIDDEN
     there = row_there[:, None] & column_there[None, :]
@@ -208,8 +205,13 @@ def _through_cell(
     d_lasting = d_cell * old * lasting * (1.0 - lasting)
     tl.store(place, d_into, mask=there)
     tl.store(place + HIDDEN, d_lasting, mask=there)
-    tl.store(place + 2 * HIDDEN, d_cell * into * (1.0 - candidate * candidate), mask=there)
+    d_candidate = d_cell * into * (1.0 - candidate * candidate)
+    tl.store(place + 2 * HIDDEN, d_candidate, mask=there)
     tl.store(place + 3 * HIDDEN, d_out, mask=there)
+    put(d_into, d_gates, column, SIDE, ROWS)
+    put(d_lasting, d_gates + ROWS * SIDE, column, SIDE, ROWS)
+    put(d_candidate, d_gates + 2 * ROWS * SIDE, column, SIDE, ROWS)
+    put(d_out, d_gates + 3 * ROWS * SIDE, column, SIDE, ROWS)
     before = d_cell * lasting
     before += d_into * tl.load(p_in + column, mask=column_there, other=0.0)[None, :]
     before += d_lasting * tl.load(p_forget + column, mask=column_there, other=0.0)[None, :]
@@ -226,11 +228,12 @@ def _backward(
     p_in,
     p_forget,
     p_out,
+    operands,
     steps,
     rows,
     HIDDEN: tl.constexpr,
+    SIDE: tl.constexpr,
     INNER: tl.constexpr,
-    COLUMNS: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -242,33 +245,50 @@ def _backward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     at = (steps - 1).to(tl.int64) * step_size
-    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK)  # nothing is above the state before the segment
-    for first in range(0, COLUMNS, BLOCK):
+    d_both = operands + tl.program_id(0) * (8 * ROWS * SIDE)  # of this step, and of the one before
+    from_into = keep(weights, SIDE, KEPT > 0)
+    from_lasting = keep(weights + SIDE * SIDE, SIDE, KEPT > 1)
+    from_candidate = keep(weights + 2 * SIDE * SIDE, SIDE, KEPT > 2)
+    from_out = keep(weights + 3 * SIDE * SIDE, SIDE, KEPT > 3)
+    clear(d_h, row, row_there, HIDDEN, ROWS, SIDE, BLOCK)  # nothing is above the state before the segment
+    for first in range(0, SIDE, BLOCK):
         column = first + tl.arange(0, BLOCK)
         there = row_there[:, None] & (column < HIDDEN)[None, :]
         own = row[:, None] * HIDDEN + column[None, :]
         d = tl.load(d_h + at + step_size + own, mask=there, other=0.0)
         _through_cell(
-            d, cells, gates, d_cells, p_in, p_forget, p_out, at, step_size, row, row_there, column, HIDDEN
+            d, cells, gates, d_cells, d_both, p_in, p_forget, p_out, at, step_size, row, row_there, column, HIDDEN,
+            SIDE, ROWS,
         )  # fmt: skip
     tl.debug_barrier()
-    weights = keep(weights, INNER, COLUMNS, COLUMNS, KEPT)
+    here = 0
     for _ in range(steps):
-        for first in range(0, COLUMNS, BLOCK):
+        d_gates, before = d_both + here * (4 * ROWS * SIDE), d_both + (1 - here) * (4 * ROWS * SIDE)
+        for first in range(0, SIDE, BLOCK):
             column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
-            unit = at + row[:, None] * HIDDEN + column[None, :]
-            d = tl.load(d_h + unit, mask=there, other=0.0)
+            unit = row[:, None] * HIDDEN + column[None, :]
+            d = tl.load(d_h + at + unit, mask=there, other=0.0)
+            d = add_product(d, d_gates, from_into, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 0, STAGES, PRECISION)
             d = add_product(
-                d, gates + 4 * at, row, row_there, 4 * HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, KEPT,
-                STAGES, PRECISION,
+                d, d_gates + ROWS * SIDE, from_lasting, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 1, STAGES,
+                PRECISION,
+            )  # fmt: skip
+            d = add_product(
+                d, d_gates + 2 * ROWS * SIDE, from_candidate, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 2, STAGES,
+                PRECISION,
+            )  # fmt: skip
+            d = add_product(
+                d, d_gates + 3 * ROWS * SIDE, from_out, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 3, STAGES,
+                PRECISION,
             )  # fmt: skip
             if at > 0:
                 _through_cell(
-                    d, cells, gates, d_cells, p_in, p_forget, p_out, at - step_size, step_size, row, row_there, column,
-                    HIDDEN,
+                    d, cells, gates, d_cells, before, p_in, p_forget, p_out, at - step_size, step_size, row, row_there,
+                    column, HIDDEN, SIDE, ROWS,
                 )  # fmt: skip
             else:
-                tl.store(d_h + unit, d, mask=there)
+                tl.store(d_h + at + unit, d, mask=there)
         tl.debug_barrier()
         at -= step_size
+        here = 1 - here

@@ -5,7 +5,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-__all__ = ["add_piece", "add_product", "clear", "keep", "sigmoid", "tanh"]
+__all__ = ["add_piece", "add_product", "clear", "keep", "put", "sigmoid", "tanh"]
 
 _SMALL = tl.constexpr(0.25)
 
@@ -28,63 +28,67 @@ def tanh(x):
 
 
 @triton.jit
-def keep(weights, INNER: tl.constexpr, COLUMNS: tl.constexpr, WIDTH: tl.constexpr, KEPT: tl.constexpr):
-    """Give weights that are to be kept, or where they are: some columns of a matrix of `WIDTH` columns.
+def keep(weights, SIDE: tl.constexpr, KEPT: tl.constexpr):
+    """Give a matrix of weights that is to be kept, or where it is.
 
-    As they are the same at each step, Triton leaves them in shared memory.
+    As it is the same at each step, Triton leaves it in shared memory.
     """
     if KEPT:
-        inner, column = tl.arange(0, INNER), tl.arange(0, COLUMNS)
-        return tl.load(weights + inner[:, None] * WIDTH + column[None, :])
+        inner, column = tl.arange(0, SIDE), tl.arange(0, SIDE)
+        return tl.load(weights + inner[:, None] * SIDE + column[None, :])
     else:
         return weights
 
 
 @triton.jit
 def add_piece(total, a, b, PRECISION: tl.constexpr):
-    """Add the product of a matrix with a piece of weights.
+    """Add the product of operands with a piece of weights.
 
     `PRECISION` is ``ieee`` or ``tf32``, of which products of bfloat16 operands take no notice, or ``widened``: operands
     that are rounded to bfloat16 are multiplied as float32, which gives the same.
     """
     if PRECISION == "widened":
-        return tl.dot(a.to(b.dtype).to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
-    return tl.dot(a.to(b.dtype), b, total, input_precision=PRECISION)
+        return tl.dot(a.to(tl.float32), b.to(tl.float32), total, input_precision="ieee")
+    return tl.dot(a, b, total, input_precision=PRECISION)
 
 
 @triton.jit
 def add_product(
     total,
     operand,
-    row,
-    row_there,
-    WIDTH: tl.constexpr,
     weights,
     column,
-    COLUMNS: tl.constexpr,
+    SIDE: tl.constexpr,
     INNER: tl.constexpr,
-    BLOCK: tl.constexpr,
+    ROWS: tl.constexpr,
+    BLOCK_INNER: tl.constexpr,
     KEPT: tl.constexpr,
     STAGES: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Add rows of a matrix of `WIDTH` columns, times some columns of weights of shape (INNER, COLUMNS).
+    """Add operands, of shape (ROWS, SIDE), times some columns of weights of shape (SIDE, SIDE).
 
-    `weights` is what `keep` has given: all of them, or where they are.
+    `weights` is what `keep` has given: all of them, or where they are. Of them `INNER` rows are not padding, but for
+    the last few.
     """
+    row = tl.arange(0, ROWS)
     if KEPT:
-        inner = tl.arange(0, INNER)
-        there = row_there[:, None] & (inner < WIDTH)[None, :]
-        a = tl.load(operand + row[:, None] * WIDTH + inner[None, :], mask=there, other=0.0)
-        total = add_piece(total, a, weights, PRECISION)
+        inner = tl.arange(0, SIDE)
+        total = add_piece(total, tl.load(operand + row[:, None] * SIDE + inner[None, :]), weights, PRECISION)
     else:
-        for first in tl.range(0, INNER, BLOCK, num_stages=STAGES):
-            inner = first + tl.arange(0, BLOCK)
-            there = row_there[:, None] & (inner < WIDTH)[None, :]
-            a = tl.load(operand + row[:, None] * WIDTH + inner[None, :], mask=there, other=0.0)
-            b = tl.load(weights + inner[:, None] * COLUMNS + column[None, :])
+        for first in tl.range(0, INNER, BLOCK_INNER, num_stages=STAGES):
+            inner = first + tl.arange(0, BLOCK_INNER)
+            a = tl.load(operand + row[:, None] * SIDE + inner[None, :])
+            b = tl.load(weights + inner[:, None] * SIDE + column[None, :])
             total = add_piece(total, a, b, PRECISION)
     return total
+
+
+@triton.jit
+def put(numbers, operand, column, SIDE: tl.constexpr, ROWS: tl.constexpr):
+    """Write numbers as operands: rounded, and where there is a whole row, padding included."""
+    place = operand + tl.arange(0, ROWS)[:, None] * SIDE + column[None, :]
+    tl.store(place, numbers.to(operand.dtype.element_ty))
 
 
 @triton.jit

@@ -9,8 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from longsong.model.kernels.parts import add_product, clear, keep, tanh
-from longsong.model.kernels.tiles import ROWS, LaidOut, Room, padded, precision_of, programs
+from longsong.model.kernels.parts import add_product, clear, keep, put, tanh
+from longsong.model.kernels.tiles import LaidOut, constants_of, operands_of, padded, programs, tiles_of
 
 __all__ = ["rnn_backward", "rnn_forward"]
 
@@ -48,31 +48,24 @@ def rnn_backward(
         As in `longsong.model.kernels.gru.gru_backward`.
     weights, operands, laid_out
     """
-    _run(_backward, h, sums, d_h, weights.t(), operands, laid_out)
+    _run(_backward, h, sums, d_h, weights, operands, laid_out)
 
 
 def _run(
     kernel: Any, h: Tensor, sums: Tensor, d_h: Tensor, weights: Tensor, operands: torch.dtype, laid_out: LaidOut
 ) -> None:
     steps, rows, hidden = sums.shape
-    tiles = Room(h.device, operands).tiles_of(hidden, hidden)
+    tiles = tiles_of(hidden, 1, h.device, operands)
     kernel[programs(rows, hidden)](
         h,
         sums,
         d_h,
-        padded(weights, tiles.inner, tiles.columns, operands, laid_out),
+        padded(weights, tiles.side, operands, laid_out, transposed=kernel is _backward),
+        operands_of(rows, 2, tiles.side, h, operands),
         steps,
         rows,
         HIDDEN=hidden,
-        INNER=tiles.inner,
-        COLUMNS=tiles.columns,
-        ROWS=ROWS,
-        BLOCK_INNER=tiles.block_inner,
-        BLOCK=tiles.block_columns,
-        KEPT=tiles.kept,
-        STAGES=tiles.stages,
-        PRECISION=precision_of(operands),
-        **tiles.options,
+        **constants_of(tiles, operands),
     )
 
 
@@ -82,11 +75,12 @@ def _forward(
     sums,
     unused,
     weights,
+    operands,
     steps,
     rows,
     HIDDEN: tl.constexpr,
+    SIDE: tl.constexpr,
     INNER: tl.constexpr,
-    COLUMNS: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -97,21 +91,45 @@ def _forward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
+    states = operands + tl.program_id(0) * (2 * ROWS * SIDE)  # of this step, and of the next
+    weights = keep(weights, SIDE, KEPT > 0)
+    for first in range(0, SIDE, BLOCK):
+        column = first + tl.arange(0, BLOCK)
+        there = row_there[:, None] & (column < HIDDEN)[None, :]
+        begin = tl.load(h + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
+        put(begin, states, column, SIDE, ROWS)
+    tl.debug_barrier()
     at = step_size * 0
-    weights = keep(weights, INNER, COLUMNS, COLUMNS, KEPT)
+    here = 0
     for _ in range(steps):
-        for first in range(0, COLUMNS, BLOCK):
+        state, following = states + here * (ROWS * SIDE), states + (1 - here) * (ROWS * SIDE)
+        for first in range(0, SIDE, BLOCK):
             column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
-            unit = at + row[:, None] * HIDDEN + column[None, :]
-            total = tl.load(sums + unit, mask=there, other=0.0)
+            unit = row[:, None] * HIDDEN + column[None, :]
+            total = tl.load(sums + at + unit, mask=there, other=0.0)
             total = add_product(
-                total, h + at, row, row_there, HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, KEPT, STAGES,
-                PRECISION,
-            )  # fmt: skip
-            tl.store(h + step_size + unit, tanh(total), mask=there)
+                total, state, weights, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 0, STAGES, PRECISION
+            )
+            new = tanh(total)
+            tl.store(h + at + step_size + unit, new, mask=there)
+            put(new, following, column, SIDE, ROWS)
         tl.debug_barrier()
         at += step_size
+        here = 1 - here
+
+
+@triton.jit
+def _through_state(
+    d, h, sums, d_sums, at, step_size, row, column, there,
+    HIDDEN: tl.constexpr, SIDE: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    """Take the gradient of the state of a step to that of its sum."""
+    unit = row[:, None] * HIDDEN + column[None, :]
+    state = tl.load(h + at + step_size + unit, mask=there, other=0.0)
+    d_sum = d * (1.0 - state * state)
+    tl.store(sums + at + unit, d_sum, mask=there)
+    put(d_sum, d_sums, column, SIDE, ROWS)
 
 
 @triton.jit(do_not_specialize=["steps", "rows"])
@@ -120,11 +138,12 @@ def _backward(
     sums,
     d_h,
     weights,
+    operands,
     steps,
     rows,
     HIDDEN: tl.constexpr,
+    SIDE: tl.constexpr,
     INNER: tl.constexpr,
-    COLUMNS: tl.constexpr,
     ROWS: tl.constexpr,
     BLOCK_INNER: tl.constexpr,
     BLOCK: tl.constexpr,
@@ -136,30 +155,28 @@ def _backward(
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
     at = (steps - 1).to(tl.int64) * step_size
-    clear(d_h, row, row_there, HIDDEN, ROWS, COLUMNS, BLOCK)  # nothing is above the state before the segment
-    for first in range(0, COLUMNS, BLOCK):
+    d_sums = operands + tl.program_id(0) * (2 * ROWS * SIDE)  # of this step, and of the one before
+    weights = keep(weights, SIDE, KEPT > 0)
+    clear(d_h, row, row_there, HIDDEN, ROWS, SIDE, BLOCK)  # nothing is above the state before the segment
+    for first in range(0, SIDE, BLOCK):
         column = first + tl.arange(0, BLOCK)
         there = row_there[:, None] & (column < HIDDEN)[None, :]
-        own = row[:, None] * HIDDEN + column[None, :]
-        state = tl.load(h + at + step_size + own, mask=there, other=0.0)
-        d = tl.load(d_h + at + step_size + own, mask=there, other=0.0)
-        tl.store(sums + at + own, d * (1.0 - state * state), mask=there)
+        d = tl.load(d_h + at + step_size + row[:, None] * HIDDEN + column[None, :], mask=there, other=0.0)
+        _through_state(d, h, sums, d_sums, at, step_size, row, column, there, HIDDEN, SIDE, ROWS)
     tl.debug_barrier()
-    weights = keep(weights, INNER, COLUMNS, COLUMNS, KEPT)
+    here = 0
     for _ in range(steps):
-        for first in range(0, COLUMNS, BLOCK):
+        d_sum, before = d_sums + here * (ROWS * SIDE), d_sums + (1 - here) * (ROWS * SIDE)
+        for first in range(0, SIDE, BLOCK):
             column = first + tl.arange(0, BLOCK)
             there = row_there[:, None] & (column < HIDDEN)[None, :]
-            unit = at + row[:, None] * HIDDEN + column[None, :]
-            d = tl.load(d_h + unit, mask=there, other=0.0)
-            d = add_product(
-                d, sums + at, row, row_there, HIDDEN, weights, column, COLUMNS, INNER, BLOCK_INNER, KEPT, STAGES,
-                PRECISION,
-            )  # fmt: skip
+            unit = row[:, None] * HIDDEN + column[None, :]
+            d = tl.load(d_h + at + unit, mask=there, other=0.0)
+            d = add_product(d, d_sum, weights, column, SIDE, INNER, ROWS, BLOCK_INNER, KEPT > 0, STAGES, PRECISION)
             if at > 0:
-                state = tl.load(h + unit, mask=there, other=0.0)
-                tl.store(sums + unit - step_size, d * (1.0 - state * state), mask=there)
+                _through_state(d, h, sums, before, at - step_size, step_size, row, column, there, HIDDEN, SIDE, ROWS)
             else:
-                tl.store(d_h + unit, d, mask=there)
+                tl.store(d_h + at + unit, d, mask=there)
         tl.debug_barrier()
         at -= step_size
+        here = 1 - here
