@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensor_cores import emulate_tensor_cores
 
 from longsong.config import ModelConfig
 from longsong.errors import NotFiniteError
@@ -100,6 +101,18 @@ def test_bfloat16_products_give_what_rounded_operands_give():
     exact = whole(generate_post(network, flat, seeds, 9))
     rounded = whole(generate_post(network, flat, seeds, 9, products=Bfloat16Products()))
     assert 0 < (exact - rounded).abs().max() < 2e-2 * exact.abs().max()
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+@pytest.mark.parametrize("generate", [generate_post, generate_carry])
+@pytest.mark.parametrize("frame", [4, 30])
+def test_weights_that_are_rounded_once_give_what_those_of_each_product_give(cell, generate, frame, monkeypatch):
+    network, flat = network_of(cell, frame, 20, 2)
+    flat, seeds = 0.1 * flat.float(), torch.randn(2, 6, frame, generator=torch.Generator().manual_seed(1))
+    sought = whole(generate(network, flat, seeds, 9, products=Bfloat16Products(native=False)))
+    emulate_tensor_cores(monkeypatch)
+    found = whole(generate(network, flat, seeds, 9, products=Bfloat16Products(native=False)))
+    torch.testing.assert_close(found, sought, rtol=0, atol=1e-5)
 
 
 def test_progress_is_told_and_grows_to_the_end():

@@ -61,18 +61,21 @@ class Stepper:
             step(p, layer, self._sums, capacity, self._products, elementwise) for layer in range(config.layers)
         ]
         self.top = self._layers[-1].states[0]
-        self._out, self._out_bias = p["hidden_to_output.W"], p["hidden_to_output.b"]
+        operand = self._products.operand  # once, and not at each step
+        self._out, self._out_bias = operand(p["hidden_to_output.W"]), p["hidden_to_output.b"]
         first = self._layers[0]
         into = _Linear(p["input_to_hidden.W"], p["input_to_hidden.b"]).then(_Linear(first.weights, first.bias))
-        past = _Linear(self._out, self._out_bias).then(into)
-        self._from_frame = into.weights.to(parameters)
+        past = _Linear(p["hidden_to_output.W"], self._out_bias).then(into)
+        self._from_frame = operand(into.weights.to(parameters))
         # The first layer's own bias is that of what is fed back; of frames that are given the output's is taken off.
         first.bias.copy_(into.bias if guard is not None else past.bias)
         frame, hidden, width = network.frame, config.hidden, step.width * config.hidden
         through = guard is not None or frame * (hidden + width) < hidden * width
         self._guard = guard
         self._frames = parameters.new_empty(rows, frame) if through else None
-        self._from_top = None if through else past.weights.to(parameters)
+        self._from_top = None if through else operand(past.weights.to(parameters))
+        for layer in self._layers[1:]:
+            layer.weights = operand(layer.weights)
         self._last: tuple[int, int] | None = None
 
     def feed(self, frames: Tensor, first: int) -> None:

@@ -147,7 +147,9 @@ class GRUStep(LayerStep):
         return torch.cat([p[f"{name}.W"] for name in names], 1), torch.cat([p[f"{name}.b"] for name in names])
 
     def _take(self, p: Parameters, own: str) -> list[Tensor]:
-        self._to_gates, self._to_state = p[f"{own}state_to_gates"], p[f"{own}state_to_state"]
+        self._to_gates, self._to_state = (
+            self._products.operand(p[f"{own}state_to_{part}"]) for part in ("gates", "state")
+        )
         self._product = self._sums.new_empty(len(self._sums), self._hidden)
         return [self._product]
 
@@ -175,7 +177,7 @@ class LSTMStep(LayerStep):
         torch.tanh(cells, out=h).mul_(out)
 
     def _take(self, p: Parameters, own: str) -> list[Tensor]:
-        self._weights = p[f"{own}W_state"]
+        self._weights = self._products.operand(p[f"{own}W_state"])
         self._peepholes = [p[f"{own}W_cell_to_{gate}"] for gate in ("in", "forget", "out")]
         return self._peepholes
 
@@ -194,7 +196,7 @@ class RNNStep(LayerStep):
         torch.tanh(self._here.add_(self.bias), out=h)
 
     def _take(self, p: Parameters, own: str) -> list[Tensor]:
-        self._weights = p[f"{own}W"]
+        self._weights = self._products.operand(p[f"{own}W"])
         return []
 
 
