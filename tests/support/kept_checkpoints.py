@@ -10,14 +10,14 @@ from training_runs import config
 import longsong
 from longsong.generated import generate_into
 from longsong.generating import Generating
-from longsong.training import loop
+from longsong.training import trainer
 
 __all__ = ["train_and_keep_all"]
 
 
 def train_and_keep_all(shards: Path, out: Path) -> Path:
     """Train to the end and generate half a second; each of the four epochs has a checkpoint, as has the beginning."""
-    with mock.patch.object(loop, "remove_older"):
+    with mock.patch.object(trainer, "remove_older"):
         run = longsong.train(config(shards, out), quiet=True, keep_checkpoints=9)
     generate_into(longsong.load_run(run), how=Generating(0.5), quiet=True)
     return run

@@ -14,7 +14,7 @@ from longsong.experiments.parity import largest_error
 from longsong.metrics import metric_lines
 from longsong.model.fused import FusedGradient
 from longsong.model.reference import ReferenceGradient
-from longsong.training import enqueued_updates, loop
+from longsong.training import enqueued_updates, trainer
 from longsong.training.enqueued_updates import EnqueuedUpdates, updates_of
 from longsong.training.updater import Updater
 from longsong.training.updates import ImmediateUpdates
@@ -114,19 +114,19 @@ def test_a_run_of_them_ends_where_the_other_does(shards, tmp_path, monkeypatch, 
         begun.append(EnqueuedUpdates(self.updater.parameters, self.optimiser, self.updater.form, pytest.fail))
         return begun[-1]
 
-    monkeypatch.setattr(loop._Training, "_updates", enqueued)
+    monkeypatch.setattr(trainer.Trainer, "_updates", enqueued)
     run = train(shards, tmp_path / "enqueued")
     # Stopped after any update, with others under way, it ends with the same bytes.
-    monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    monkeypatch.setattr(trainer, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
     stops = iter(range(1, 100))
-    stop = loop._Training._stop_if_interrupted
+    stop = trainer.Trainer._stop_if_interrupted
 
     def stopping(self):
         if self.begun == next(stops, None):
             self.interrupted._flag.set()
         stop(self)
 
-    monkeypatch.setattr(loop._Training, "_stop_if_interrupted", stopping)
+    monkeypatch.setattr(trainer.Trainer, "_stop_if_interrupted", stopping)
     for _ in range(20):
         try:
             stopped = train(shards, tmp_path / "stopped")

@@ -17,7 +17,7 @@ from longsong import DataConfig, ExecutionConfig, ModelConfig, TrainingConfig
 from longsong.errors import CheckpointError, ConfigError, NotFiniteError, RunError
 from longsong.files import sha256_of
 from longsong.metrics import metric_lines
-from longsong.training import loop
+from longsong.training import trainer
 from longsong.training.monitors import indices_digest
 from longsong.training.record import read_summary
 from streams import ShuffledScheme
@@ -111,7 +111,7 @@ def test_nothing_that_is_not_finite_is_written(shards, tmp_path, changes):
 def test_the_best_is_after_the_epoch_with_the_strictly_lowest_dev_cost(shards, tmp_path, monkeypatch, costs, best):
     """The evaluation before the first epoch is no candidate, however low (FACTS section 4)."""
     reported = iter([0.5, *costs])
-    monkeypatch.setattr(loop.Updater, "evaluate", lambda self, batches: (len(list(batches)), (next(reported), 1))[1])
+    monkeypatch.setattr(trainer.Updater, "evaluate", lambda self, batches: (len(list(batches)), (next(reported), 1))[1])
     run = train(shards, tmp_path / "run")
     assert read_summary(run)["best"]["epoch"] == best
 
@@ -140,14 +140,14 @@ def test_samples_per_second_are_those_of_all_updates(whole):
 
 
 def test_a_cost_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(shards, tmp_path, monkeypatch):
-    update_of, made = loop.Updater.update, 0
+    update_of, made = trainer.Updater.update, 0
 
     def exploding(self, inputs, targets):
         nonlocal made
         made += 1
         return update_of(self, inputs * (float("inf") if made == 5 else 1.0), targets)
 
-    monkeypatch.setattr(loop.Updater, "update", exploding)
+    monkeypatch.setattr(trainer.Updater, "update", exploding)
     with pytest.raises(NotFiniteError, match=r"after update 4 of 12 \(epoch 2\).*--learning-rate"):
         train(shards, tmp_path / "run")
     (newest,) = (tmp_path / "run").glob("checkpoints/update-*")

@@ -14,7 +14,7 @@ from longsong.config import ExecutionConfig, ModelConfig
 from longsong.errors import NotFiniteError
 from longsong.model import Network
 from longsong.model.reference import ReferenceGradient
-from longsong.training import loop, profiling
+from longsong.training import profiling, trainer
 from longsong.training.plan import Plan
 from longsong.training.profiling import SECTIONS, UpdateProfile, format_profile
 
@@ -83,8 +83,8 @@ def test_the_optimiser_is_timed_and_does_the_same(clock):
     profile, ends = UpdateProfile(), []
     for seen in (profile, None):
         parameters = network.initial_parameters(1).float()
-        optimiser = loop.RMSProp(torch.zeros_like(parameters), learning_rate=0.1, decay=0.9, step_clip=1.0)
-        loop.Updater(network, parameters, optimiser, ReferenceGradient(network), seen).update(inputs, -inputs)
+        optimiser = trainer.RMSProp(torch.zeros_like(parameters), learning_rate=0.1, decay=0.9, step_clip=1.0)
+        trainer.Updater(network, parameters, optimiser, ReferenceGradient(network), seen).update(inputs, -inputs)
         ends.append(parameters)
     assert torch.equal(*ends)
     assert list(profile.seconds) == ["optimiser"]
@@ -106,7 +106,7 @@ def test_a_run_with_a_profile_ends_with_the_same_bytes_and_says_where_the_time_w
 
 
 def test_an_interrupted_run_says_it_too(shards, tmp_path, capsys, monkeypatch):
-    update_of, made = loop.Updater.update, 0
+    update_of, made = trainer.Updater.update, 0
 
     def stopping(self, inputs, targets):
         nonlocal made
@@ -115,7 +115,7 @@ def test_an_interrupted_run_says_it_too(shards, tmp_path, capsys, monkeypatch):
             raise NotFiniteError("stopped")
         return update_of(self, inputs, targets)
 
-    monkeypatch.setattr(loop.Updater, "update", stopping)
+    monkeypatch.setattr(trainer.Updater, "update", stopping)
     with pytest.raises(NotFiniteError):
         longsong.train(config(shards, tmp_path / "run"), quiet=True, profile=True)
     assert "mean of 2" in capsys.readouterr().err

@@ -17,7 +17,7 @@ from training_runs import CPU, final_bytes, metrics_without_times, train
 import longsong
 from longsong import ModelConfig, TrainingConfig
 from longsong.errors import CheckpointError, ConfigError
-from longsong.training import forms, loop, summary
+from longsong.training import forms, summary, trainer
 from longsong.training.record import read_summary
 
 
@@ -31,8 +31,8 @@ def test_stopped_after_any_update_it_ends_with_the_same_bytes(shards, tmp_path, 
     model = ModelConfig(cell=cell, hidden=8)
     expected = train(shards, tmp_path / "whole", model=model)
     if every_update:
-        monkeypatch.setattr(loop, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
-    update_of, stops = loop.Updater.update, [1, 2, 3, 4, 5, 7, 9, 12]
+        monkeypatch.setattr(trainer, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    update_of, stops = trainer.Updater.update, [1, 2, 3, 4, 5, 7, 9, 12]
     made = 0
 
     def stopping(self, inputs, targets):
@@ -42,14 +42,14 @@ def test_stopped_after_any_update_it_ends_with_the_same_bytes(shards, tmp_path, 
             raise PowerCutError
         return update_of(self, inputs, targets)
 
-    monkeypatch.setattr(loop.Updater, "update", stopping)
-    save_of, saved = loop.Saver.save, []
+    monkeypatch.setattr(trainer.Updater, "update", stopping)
+    save_of, saved = trainer.Saver.save, []
 
     def saving(self, at, *, best):
         saved.append(at.update)
         save_of(self, at, best=best)
 
-    monkeypatch.setattr(loop.Saver, "save", saving)
+    monkeypatch.setattr(trainer.Saver, "save", saving)
     run = tmp_path / "run"
     starts = 0
     while True:
@@ -109,7 +109,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_run_goes_on(shards, tmp_path, monkey
     expected = train(shards, tmp_path / "whole")
     run = tmp_path / "run"
     before = signal.getsignal(signal.SIGINT)
-    update_of, made = loop.Updater.update, 0
+    update_of, made = trainer.Updater.update, 0
 
     def interrupted(self, inputs, targets):
         nonlocal made
@@ -118,7 +118,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_run_goes_on(shards, tmp_path, monkey
             os.kill(os.getpid(), signal.SIGINT)
         return update_of(self, inputs, targets)
 
-    monkeypatch.setattr(loop.Updater, "update", interrupted)
+    monkeypatch.setattr(trainer.Updater, "update", interrupted)
     for update in (2, 6):
         with pytest.raises(KeyboardInterrupt, match=f"after update {update} of 12"):
             train(shards, run)
@@ -131,7 +131,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_run_goes_on(shards, tmp_path, monkey
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_in_the_last_update_is_not_lost(shards, tmp_path, monkeypatch, number):
-    update_of, made = loop.Updater.update, 0
+    update_of, made = trainer.Updater.update, 0
 
     def interrupted(self, inputs, targets):
         nonlocal made
@@ -140,7 +140,7 @@ def test_an_interrupt_in_the_last_update_is_not_lost(shards, tmp_path, monkeypat
             os.kill(os.getpid(), number)
         return update_of(self, inputs, targets)
 
-    monkeypatch.setattr(loop.Updater, "update", interrupted)
+    monkeypatch.setattr(trainer.Updater, "update", interrupted)
     with pytest.raises(KeyboardInterrupt, match="complete"):
         train(shards, tmp_path / "run")
     assert read_summary(tmp_path / "run") is not None
@@ -149,7 +149,7 @@ def test_an_interrupt_in_the_last_update_is_not_lost(shards, tmp_path, monkeypat
 def test_tensorboard_of_a_run_that_was_killed_has_each_point_once(shards, tmp_path, monkeypatch):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    update_of, made = loop.Updater.update, 0
+    update_of, made = trainer.Updater.update, 0
 
     def stopping(self, inputs, targets):
         nonlocal made
@@ -158,7 +158,7 @@ def test_tensorboard_of_a_run_that_was_killed_has_each_point_once(shards, tmp_pa
             raise PowerCutError
         return update_of(self, inputs, targets)
 
-    monkeypatch.setattr(loop.Updater, "update", stopping)
+    monkeypatch.setattr(trainer.Updater, "update", stopping)
     for _ in range(2):
         with pytest.raises(PowerCutError):
             train(shards, tmp_path / "run")
@@ -201,17 +201,17 @@ def test_a_damaged_checkpoint_is_refused_by_name(shards, tmp_path, monkeypatch, 
 
 def stop_after(update: int, monkeypatch) -> None:
     """Have the power cut after an update, once."""
-    update_of, made = loop.Updater.update, 0
+    update_of, made = trainer.Updater.update, 0
 
     def stopping(self, inputs, targets):
         nonlocal made
         made += 1
         if made == update + 1:
-            monkeypatch.setattr(loop.Updater, "update", update_of)
+            monkeypatch.setattr(trainer.Updater, "update", update_of)
             raise PowerCutError
         return update_of(self, inputs, targets)
 
-    monkeypatch.setattr(loop.Updater, "update", stopping)
+    monkeypatch.setattr(trainer.Updater, "update", stopping)
 
 
 @pytest.mark.parametrize(
