@@ -198,7 +198,7 @@ def side_rows(bench: Bench, many: tuple[int, ...], shape: tuple[int, int], hidde
         network = Network(ModelConfig(cell="gru", hidden=hidden, layers=LAYERS), frame)
         products = products_of("bfloat16")
         sets = [
-            (_Lane(bench.device), bench.updates(network, products, aside=False)[0], *bench.frames(seq, frame, n))
+            (_Lane(bench.device), bench.updates(network, products)[0], *bench.frames(seq, frame, n))
             for n in range(runs)
         ]
         seconds = bench.clock.seconds([partial(_side_by_side, bench.device, sets)], bench.rounds)

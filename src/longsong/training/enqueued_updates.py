@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, Self
@@ -121,7 +121,7 @@ class EnqueuedUpdates:
         self._numbers = torch.empty(_MOST_IN_FLIGHT, STATISTICS, dtype=torch.float64, pin_memory=on_cuda)
         self._free = deque(range(_MOST_IN_FLIGHT))
         self._begun: deque[_Begun] = deque()
-        self._work: dict[tuple[int, ...], tuple[Tensor, Tensor, Repeated]] = {}
+        self._work: dict[tuple[tuple[int, ...], ...], tuple[list[Tensor], Repeated]] = {}
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
@@ -130,9 +130,10 @@ class EnqueuedUpdates:
 
     def begin(self, inputs: Tensor, targets: Tensor) -> None:
         """Hand an update over; waits for the oldest where too many are under way, whose outcome must be taken."""
-        x, y, work = self._of_shape(inputs)
-        x.copy_(inputs)
-        y.copy_(targets)
+        given = _in_one(inputs, targets)
+        memory, work = self._of_shapes(given)
+        for there, here in zip(memory, given, strict=True):
+            there.copy_(here)
         self._step.set_rate()
         began = self._mark()
         work()
@@ -161,16 +162,17 @@ class EnqueuedUpdates:
             seconds = begun.before.elapsed_time(begun.ended) / 1000
             yield Outcome(cost, step, seconds, min(seconds, begun.began.elapsed_time(begun.ended) / 1000))
 
-    def _of_shape(self, inputs: Tensor) -> tuple[Tensor, Tensor, Repeated]:
+    def _of_shapes(self, given: Sequence[Tensor]) -> tuple[list[Tensor], Repeated]:
         """Give the memory of a mini-batch, from which it is computed, and the update."""
-        shape = tuple(inputs.shape)
-        if shape not in self._work:
-            x, y = (torch.empty(shape, device=self._device, dtype=inputs.dtype) for _ in range(2))
+        shapes = tuple(tuple(one.shape) for one in given)
+        if shapes not in self._work:
+            memory = [torch.empty_like(one, memory_format=torch.contiguous_format) for one in given]
+            x, y = memory if len(memory) > 1 else (memory[0][:, :-1], memory[0][:, 1:])
             # Not by a method: what refers to itself would hold the device's memory until Python looks for such things.
             update = partial(_update, self._form, self._step, self._parameters, x, y)
             repeated = Repeated(update, self._device, self._capture, partial(_memory, self._form), self._say)
-            self._work[shape] = x, y, repeated
-        return self._work[shape]
+            self._work[shapes] = memory, repeated
+        return self._work[shapes]
 
     def _mark(self) -> _Mark:
         if self._device.type != "cuda":
@@ -178,6 +180,16 @@ class EnqueuedUpdates:
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
+
+
+def _in_one(inputs: Tensor, targets: Tensor) -> Sequence[Tensor]:
+    """Give inputs and targets, or the frames, shape (batch, seq + 1, frame), that both are views of, a frame apart."""
+    apart = targets.storage_offset() - inputs.storage_offset()
+    one = inputs.untyped_storage().data_ptr() == targets.untyped_storage().data_ptr()
+    if not one or inputs.stride() != targets.stride() or apart != inputs.stride(1):
+        return inputs, targets
+    batch, seq, frame = inputs.shape
+    return (inputs.as_strided((batch, seq + 1, frame), inputs.stride()),)
 
 
 def _update(form: Enqueuing, step: EnqueuedStep, parameters: Tensor, x: Tensor, y: Tensor) -> None:

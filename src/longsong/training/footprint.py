@@ -147,9 +147,9 @@ def standing_bytes(
     dtype = DTYPES[execution.precision]
     parts = {"parameters": _VECTORS * network.size * dtype.itemsize}
     if device.type != "cpu":
-        # A mini-batch as samples and as numbers, and one more while the next is on its way; inputs and targets where
+        # A mini-batch as samples and as numbers, and one more while the next is on its way; its frames where
         # an update that is captured reads them.
-        return parts | {"mini-batches": 5 * mini_batch_bytes(data.frame, data.seq, min(data.batch, work.train))}
+        return parts | {"mini-batches": 4 * mini_batch_bytes(data.frame, data.seq, min(data.batch, work.train))}
     ahead = prefetched(data)
     # Of the dev split two groups at once, or as many mini-batches as of the train split.
     sizes = [_held(data, work.train, ahead, 0), _held(data, work.dev, ahead, 2 * BYTES_TOGETHER)]

@@ -95,6 +95,21 @@ def test_after_one_that_is_not_finite_nothing_changes_any_more(slow, broken):
     assert largest_error(other.parameters, waited.parameters) < 1e-12
 
 
+def test_inputs_and_targets_may_lie_in_one_memory_or_apart():
+    waited, other, updates = pair()
+    for number in range(4):
+        inputs, targets = mini_batch(3, 4)
+        if number % 2:
+            inputs, targets = inputs.clone(), -targets
+        waited.update(inputs, targets)
+        updates.begin(inputs, targets)
+        list(updates.finished(wait=True))
+        assert largest_error(other.parameters, waited.parameters) < 1e-12
+    memories = [[tuple(one.shape) for one in memory] for memory, _ in updates._work.values()]
+    frame = inputs.shape[-1]
+    assert memories == [[(3, 5, frame)], [(3, 4, frame), (3, 4, frame)]]
+
+
 def test_they_are_those_of_the_fused_form_on_cuda(monkeypatch):
     waited, *_ = pair()
     monkeypatch.setattr(enqueued_updates, "EnqueuedUpdates", lambda *given: given)

@@ -97,7 +97,10 @@ class FrameLayers:
     def _pieces(self, x: Tensor, workspace: Workspace) -> Iterator[tuple[slice, Tensor]]:
         """Give frames, some steps after the other, as rows of a matrix."""
         for some, frames in self._steps(x):
-            yield some, flat(workspace.take("frames", *frames.shape).copy_(frames))
+            rounded = self._products.operand(frames)
+            if rounded is frames:
+                rounded = workspace.take("frames", *frames.shape).copy_(frames)
+            yield some, flat(rounded)
 
     def _steps(self, frames: Tensor) -> Iterator[tuple[slice, Tensor]]:
         steps, rows, frame = frames.shape

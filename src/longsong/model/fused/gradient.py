@@ -169,8 +169,9 @@ class FusedGradient:
                 for some, top in self._run(p, x, self._initial(p, x.shape[1]), most):
                     total += self._frames.costs_of_rows(p, top[1:], y[some], workspace)
                 totals.append(total)
-        each = torch.split(torch.cat(totals), list(sizes))
-        return [part.mean().item() / inputs[0].numel() for part in each]
+        means = torch.stack([part.mean() for part in torch.split(torch.cat(totals), list(sizes))])
+        found: list[float] = means.div_(inputs[0].numel()).tolist()
+        return found
 
     def workspace_bytes(self, rows: int, steps: int, itemsize: int = 4) -> int:
         """Give the bytes that the buffers take for an update.

@@ -83,8 +83,8 @@ class Bfloat16Products(Products):
         self.native = has_bfloat16() if native is None else native
 
     def operand(self, a: Tensor) -> Tensor:
-        """Give numbers in bfloat16 where products are made of them as they are; elsewhere as they were."""
-        return a.to(torch.bfloat16) if _on_tensor_cores(a) else a
+        """Give numbers in bfloat16, C-contiguous, where products are made of them as they are; else as they were."""
+        return a.to(torch.bfloat16, memory_format=torch.contiguous_format) if _on_tensor_cores(a) else a
 
     def multiply(self, a: Tensor, b: Tensor, out: Tensor) -> None:
         """Write ``a b`` to `out`."""
