@@ -86,7 +86,7 @@ def train_apart(request: Mapping[str, Any], at_most: float | None = None) -> dic
 
 def main() -> None:
     """Serve one request."""
-    from longsong.training import loop
+    from longsong.training import train, trainer
     from longsong.training.updater import Updater
 
     class Watched(Updater):
@@ -108,8 +108,8 @@ def main() -> None:
 
     config = _config(json.loads(sys.argv[1]))
     plan = _plan(config)
-    with mock.patch.object(loop, "Updater", Watched):
-        loop.train(config, command=sys.argv, quiet=True)
+    with mock.patch.object(trainer, "Updater", Watched):
+        train(config, command=sys.argv, quiet=True)
     answer = {"peak": _peak_bytes(), "estimate": plan.bytes, "plan": plan.describe(), **Watched.spans}
     sys.stdout.write(json.dumps(answer) + "\n")
 
