@@ -17,6 +17,7 @@ from longsong.cli import main
 from longsong.estimate import Estimate
 from longsong.files import sha256_of
 from longsong.folder_lock import sole_owner
+from longsong.scheduling import scheduler
 from longsong.scheduling.calibration import Calibration
 from longsong.scheduling.workers import LocalWorkers
 
@@ -61,7 +62,8 @@ def done(tmp_path_factory):
         for name in TAKEN:
             (result.runs / name).mkdir(parents=True)
             (result.runs / name / "another's.txt").touch()
-        with redirect_stderr(io.StringIO()) as said:
+        with redirect_stderr(io.StringIO()) as said, pytest.MonkeyPatch.context() as patch:
+            patch.setattr(scheduler, "_SECONDS_BEFORE_AGAIN", (0.1, 0.1))
             assert main(SMOKE) == 1
         result.said = said.getvalue()
         for run in result.planned:

@@ -82,8 +82,9 @@ def test_an_iterator_that_is_left_stops_its_threads():
     before = set(threading.enumerate())
     results = in_order(iter(range(1000)), lambda number: number, 4, 3)
     next(results)
+    begun = set(threading.enumerate()) - before
+    assert begun
     results.close()
-    for thread in threading.enumerate():
-        if thread.name.startswith("prefetch"):
-            thread.join(10)
+    for thread in begun:
+        thread.join(10)
     assert set(threading.enumerate()) <= before

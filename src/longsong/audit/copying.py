@@ -174,8 +174,8 @@ def correlations_within(query: Samples, pieces: Samples, dtype: type[np.float32]
     spectra = rfft(pieces.astype(dtype), size, workers=2)
     spectra *= rfft(centred.astype(dtype), size).conj()
     products = irfft(spectra, size, workers=2)[:, : length - window + 1]
-    sums = _sums_of_runs(pieces.astype(np.int64), window)
-    squares = _sums_of_runs(np.square(pieces, dtype=np.int64), window)
+    levels = pieces.astype(np.int64)
+    sums, squares = _sums_of_runs(levels, window), _sums_of_runs(levels * levels, window)
     energies = squares - np.square(sums.astype(np.float64)) / window
     scale = np.sqrt(np.maximum(energies, 0)) * norm
     # A run of one value has no energy; what the subtraction leaves of it is rounding.
@@ -187,10 +187,10 @@ def correlations_within(query: Samples, pieces: Samples, dtype: type[np.float32]
 
 def _sums_of_runs(values: NDArray[np.int64], window: int) -> NDArray[np.int64]:
     """Give the sum of every run of `window` values, shape (pieces, length - window + 1), int64."""
-    sums = np.cumsum(values, axis=1)
-    runs = sums[:, window - 1 :].copy()
-    runs[:, 1:] -= sums[:, :-window]
-    return runs
+    runs = np.empty((len(values), values.shape[1] - window + 1), np.int64)
+    values[:, :window].sum(axis=1, out=runs[:, 0])
+    np.subtract(values[:, window:], values[:, :-window], out=runs[:, 1:])  # from each run to the next
+    return np.cumsum(runs, axis=1, out=runs)
 
 
 def _sounds(samples: Samples, start: int, window: int) -> bool:

@@ -87,11 +87,11 @@ def make_kit(dtype: torch.dtype) -> Kit:
     scalar: Any = np.float32 if dtype == torch.float32 else np.float64
     pointer, size = _pointer(types.CPointer(real)), dtype.itemsize
     options: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
-    # LLVM puts the long polynomial of float64 into a loop too late for making many at once; numba's way takes longer.
-    inline = "always" if dtype == torch.float64 else "never"
-    tanh = njit(inline=inline, **options)(make_tanh(dtype))
+    # LLVM by itself puts the long polynomial of float64 into a loop too late for making many at once.
+    in_loops = options | {"forceinline": dtype == torch.float64}
+    tanh = njit(**in_loops)(make_tanh(dtype))
 
-    sigmoid = make_sigmoid(dtype, njit, {"inline": inline, **options})
+    sigmoid = make_sigmoid(dtype, njit, in_loops)
 
     @njit
     def rows_of(numbers):  # type: ignore[no-untyped-def]
