@@ -7,6 +7,8 @@ Ratios, by name:
 
 ``gru_over_cudnn:HIDDENxSTEPS-PRECISION``
     A layer there and back, over `torch.nn.GRU`'s, which computes another function of as many products.
+``gru_over_plain:HIDDENxSTEPS-PRECISION``
+    The same layer, over plain operations captured as a graph: where it is above 1, kernels are not worth having.
 ``update_over_nn_gru:SHAPE-PRECISION``
     An update, over that of the same network with `torch.nn.GRU` and `torch.optim.RMSprop`, eager, in TF32 or under
     autocast to bfloat16, whichever is faster.
@@ -21,6 +23,7 @@ Ratios, by name:
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -51,6 +54,7 @@ class Scale:
 
     hiddens: tuple[int, ...] = (199, 256)
     lengths: tuple[int, ...] = (50, 100, 1000, 4000)
+    wide: tuple[tuple[int, int], ...] = ((512, 100), (1024, 100))
     shapes: tuple[tuple[int, int], ...] = ((40, 1000), (4000, 50), (1000, 100), (40, 50))
     runs: tuple[int, ...] = (1, 2, 4, 8, 16)
     shape: tuple[int, int] = (100, 100)
@@ -62,9 +66,14 @@ class Scale:
     rounds: int = 9
     batch: int = 128
 
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Hidden units and steps of layers: each of the post's widths with each length, and wider ones."""
+        return [*itertools.product(self.hiddens, self.lengths), *self.wide]
+
 
 FULL = Scale()
-QUICK = Scale((16,), (5, 10), ((10, 5), (20, 3)), (1, 2), (10, 5), 16, (10, 5), 200, 6, 300_000, 2, 9)
+QUICK = Scale((16,), (5, 10), ((24, 5),), ((10, 5), (20, 3)), (1, 2), (10, 5), 16, (10, 5), 200, 6, 300_000, 2, 9)
 
 Columns = Mapping[str, tuple[str, Callable[[Any], str]]]
 
@@ -99,6 +108,8 @@ COLUMNS: dict[str, Columns] = {
         "microseconds_a_step": ("us a step", _number(2)),
         "peer_microseconds_a_step": ("cuDNN's", _number(2)),
         "over_peer": ("over cuDNN", _number(2)),
+        "plain_microseconds_a_step": ("plain operations'", _number(2)),
+        "over_plain": ("over these", _number(2)),
     },
     "update": {
         "shape": ("shape", str),
@@ -187,7 +198,7 @@ def _rows(part: str, bench: Bench, scale: Scale, *, quick: bool) -> Iterator[dic
     if part == "floors":
         return _floor_rows(bench, scale, quick=quick)
     if part == "recurrence":
-        return recurrence_rows(bench, scale.hiddens, scale.lengths)
+        return recurrence_rows(bench, scale.sizes)
     if part == "update":
         return update_rows(bench, scale.shapes, hidden)
     if part == "side":
@@ -216,7 +227,7 @@ def _floor_rows(bench: Bench, scale: Scale, *, quick: bool) -> Iterator[dict[str
     # Of 16 units and one program: barriers, latencies and launches, and next to no work.
     small = Bench(bench.clock, bench.elementwise, bench.rounds, 16)
     steps = max(scale.lengths)
-    (row,) = (row for row in recurrence_rows(small, (16,), (steps,)) if row["precision"] == "float32")
+    (row,) = (row for row in recurrence_rows(small, [(16, steps)]) if row["precision"] == "float32")
     yield {
         "name": "latency",
         "number": row["microseconds_a_step"] / 1e6,
@@ -231,6 +242,8 @@ def _ratios(part: str, rows: list[dict[str, Any]], measured: Mapping[str, float]
             name = f"{row['hidden']}x{row['steps']}-{row['precision']}"
             if row["over_peer"] is not None:
                 found[f"gru_over_cudnn:{name}"] = row["over_peer"]
+            if row["over_plain"] is not None:
+                found[f"gru_over_plain:{name}"] = row["over_plain"]
             if measured:
                 floor = _floor_of_a_step(row["hidden"], row["precision"], measured, bench.device)
                 found[f"step_over_floor:{name}"] = row["microseconds_a_step"] / 1e6 / floor

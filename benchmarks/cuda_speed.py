@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,6 +30,8 @@ __all__ = ["Bench", "generation_rows", "recurrence_rows", "same_bytes_rows", "si
 
 OPTIMISER = TrainingConfig()
 _ROTATED = _REPEATED = 3
+_MOST_PLAIN_STEPS = 100
+"""Plain operations are hundreds of thousands in a long sequence, and take as long a step as in a short one."""
 
 
 @dataclass(frozen=True)
@@ -79,35 +81,46 @@ class Bench:
         return EnqueuedUpdates(parameters, optimiser, form, print), parameters
 
 
-def recurrence_rows(bench: Bench, hiddens: tuple[int, ...], lengths: tuple[int, ...]) -> Iterator[dict[str, Any]]:
+def recurrence_rows(bench: Bench, sizes: Iterable[tuple[int, int]]) -> Iterator[dict[str, Any]]:
     """Time one layer there and back, weight gradients included, without the products of its inputs' layer below.
 
-    cuDNN's is `torch.nn.GRU`, one layer, there and back, in float32 with TF32, and in bfloat16.
+    cuDNN's is `torch.nn.GRU`, one layer, there and back, in float32 with TF32, and in bfloat16. Plain operations are
+    ours where there are no kernels, captured as well: of wide layers, whose weights each program of a kernel reads
+    anew at each step, they may be the faster ones.
+
+    Parameters
+    ----------
+    bench : Bench
+    sizes : iterable of (int, int)
+        Hidden units and steps.
     """
-    for hidden in hiddens:
-        for steps in lengths:
-            peers = {
-                f"cudnn_{name}": _seconds_of_peer_layer(bench, hidden, steps, name) for name in ("float32", "bfloat16")
+    for hidden, steps in sizes:
+        peers = {
+            f"cudnn_{name}": _seconds_of_peer_layer(bench, hidden, steps, name) for name in ("float32", "bfloat16")
+        }
+        for precision in PRECISIONS:
+            seconds = _seconds_of_layer(bench, hidden, steps, precision, bench.elementwise)
+            peer = peers["cudnn_bfloat16" if precision == "bfloat16" else "cudnn_float32"]
+            short = steps <= _MOST_PLAIN_STEPS
+            plain = _seconds_of_layer(bench, hidden, steps, precision, "plain") if short else None
+            yield {
+                "hidden": hidden,
+                "steps": steps,
+                "precision": precision,
+                "microseconds_a_step": seconds / steps * 1e6,
+                "peer_microseconds_a_step": None if peer is None else peer / steps * 1e6,
+                "over_peer": None if peer is None else seconds / peer,
+                "plain_microseconds_a_step": None if plain is None else plain / steps * 1e6,
+                "over_plain": None if plain is None else seconds / plain,
             }
-            for precision in PRECISIONS:
-                seconds = _seconds_of_layer(bench, hidden, steps, precision)
-                peer = peers["cudnn_bfloat16" if precision == "bfloat16" else "cudnn_float32"]
-                yield {
-                    "hidden": hidden,
-                    "steps": steps,
-                    "precision": precision,
-                    "microseconds_a_step": seconds / steps * 1e6,
-                    "peer_microseconds_a_step": None if peer is None else peer / steps * 1e6,
-                    "over_peer": None if peer is None else seconds / peer,
-                }
 
 
-def _seconds_of_layer(bench: Bench, hidden: int, steps: int, precision: Precision) -> float:
+def _seconds_of_layer(bench: Bench, hidden: int, steps: int, precision: Precision, elementwise: Elementwise) -> float:
     network = Network(ModelConfig(cell="gru", hidden=hidden, layers=1), 1)
     parameters = network.initial_parameters(1).to(bench.device, torch.float32)
     gradient = network.named(torch.zeros_like(parameters))
     products, rows = products_of(precision), bench.batch
-    layer = CELLS["gru"](0, hidden, products, bench.elementwise)
+    layer = CELLS["gru"](0, hidden, products, elementwise)
 
     def new(*shape: int) -> Tensor:
         return torch.empty(shape, device=bench.device).uniform_(-1, 1)

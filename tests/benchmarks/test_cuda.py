@@ -27,7 +27,7 @@ def test_each_part_has_its_table_and_its_ratios(monkeypatch, tmp_path, capsys):
     assert all(row["right"] for row in found["rows"] if row["part"] == "correct")
     assert all(row["finite"] for row in found["rows"] if row["part"] == "memory")
     names = {name.split(":")[0] for name in found["ratios"]}
-    assert names == {"gru_over_cudnn", "step_over_floor", "update_over_nn_gru", "side_by_side"}
+    assert names == {"gru_over_cudnn", "gru_over_plain", "step_over_floor", "update_over_nn_gru", "side_by_side"}
     assert all(ratio > 0 for ratio in found["ratios"].values())
 
 
