@@ -82,6 +82,13 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         help="from one kernel to the next; a guess: of eager PyTorch some 5 to 20 microseconds are reported "
         "(default: %(default)s)",
     )
+    add(
+        "--step",
+        type=float,
+        metavar="SECONDS",
+        help="of a layer there and back on that accelerator, of the width and precision that are planned, such as "
+        "10e-6; `python -m benchmarks.cuda` measures it (default: as without Triton, each operation a kernel)",
+    )
     add("--json", action="store_true", help="give it as JSON")
 
 
@@ -111,7 +118,11 @@ def plan(a: argparse.Namespace) -> None:
         for frame in ((a.frame,) if a.frame else FRAMES)
         for seq in ((a.seq,) if a.seq else SEQUENCES)
     ]
+    if a.step is not None:
+        finite("step", a.step, above=0)
     if a.peak is None:
+        if a.step is not None:
+            raise ConfigError(f"--step {a.step:g} is of an accelerator that is not here; give its --peak too")
         device = find_device(a.device)
         require_precision(a.precision, device)
         devices = Devices(a.devices, device, choose_memory(a.memory, device), a.bandwidth)
@@ -120,7 +131,7 @@ def plan(a: argparse.Namespace) -> None:
             raise ConfigError(
                 f"--peak {a.peak:g} is of an accelerator that is not here; give its --memory too, and no --device cpu"
             )
-        accelerator = Accelerator(finite("peak", a.peak, above=0), a.efficiency, a.launch)
+        accelerator = Accelerator(finite("peak", a.peak, above=0), a.efficiency, a.launch, a.step)
         devices = Devices(a.devices, torch.device("cuda"), a.memory, a.bandwidth, accelerator)
     execution = ExecutionConfig(device="cuda" if devices.device.type == "cuda" else "cpu", precision=a.precision)
     torch.set_num_threads(available_threads())

@@ -123,17 +123,23 @@ class Accelerator:
         Which share of them its products reach.
     launch_seconds : float
         From one kernel to the next, however small.
+    step_seconds : float or None
+        Of a layer's step there and back, with the gradient of its weights, in the kernels that take all steps in one
+        launch; None where there is no Triton, and each operation of torch is a kernel.
     """
 
     peak: float
     efficiency: float
     launch_seconds: float
+    step_seconds: float | None = None
 
     def costs(self, model: ModelConfig) -> Costs:
-        """Give the costs of a step: its operations at that speed, and the launches of its kernels.
+        """Give the costs of a step: its operations at that speed, and the launches of its kernels, or what it takes.
 
-        Kernels are those of the plain element-wise work, one for each operation of torch (`launches_of_step`). That
-        launches and computing do not overlap is pessimistic, by a factor of 2 at most.
+        Without `step_seconds` kernels are those of the plain element-wise work, one for each operation of torch
+        (`launches_of_step`). That launches and computing do not overlap is pessimistic, by a factor of 2 at most. With
+        it, layers go side by side, rows are computed at the same time, and there is half of there and back. Sounds are
+        made without these kernels.
         """
         training, prediction = launches_of_step(model)
         speed = self.peak * self.efficiency
@@ -143,8 +149,11 @@ class Accelerator:
             row, sample = operations
             return {"fixed": launches * self.launch_seconds, "row": row / speed, "sample": sample / speed}
 
-        of_prediction = cost(prediction, forward)
-        kinds = {"training": cost(training, update), "prediction": of_prediction, "generation": of_prediction}
+        kinds = {"training": cost(training, update), "prediction": cost(prediction, forward)}
+        kinds["generation"] = kinds["prediction"]
+        if self.step_seconds is not None:
+            kinds["training"] = kinds["training"] | {"fixed": self.step_seconds, "row": 0.0}
+            kinds["prediction"] = kinds["prediction"] | {"fixed": self.step_seconds / 2, "row": 0.0}
         return Costs.mean([kinds])
 
 

@@ -66,6 +66,16 @@ def test_more_hours_and_more_devices(capsys):
     assert eight["grid"]["seconds_side_by_side"] == pytest.approx(alone["grid"]["seconds_side_by_side"])
 
 
+def test_a_step_that_was_measured_there_takes_the_place_of_launches(capsys):
+    words = ["--hours", 3, "--frame", 40, "--seq", 1000, "--hidden", 256, *ELSEWHERE]
+    plain, kernels = planned(capsys, *words), planned(capsys, *words, "--step", "10e-6")
+    assert kernels["devices"]["accelerator"]["step_seconds"] == 10e-6
+    seconds = [found["runs"][0]["seconds"]["update"] for found in (plain, kernels)]
+    assert 0.01 < seconds[1] < 0.02 < seconds[0] / 10  # 1000 steps of ten microseconds, and the frames' products
+    assert any("give --step" in said for said in plain["assumptions"])
+    assert any("takes 10 microseconds there and back" in said for said in kernels["assumptions"])
+
+
 def test_this_machine_is_measured(capsys, monkeypatch):
     monkeypatch.setattr(estimate, "_seconds", lambda work: 0.012)
     words = ["--hours", 1, "--frame", 40, "--seq", 50, "--hidden", "8,16", "--device", "cpu", "--epochs", 2]
@@ -124,6 +134,8 @@ def test_the_table_is_read_by_people(capsys):
         (["--hours", "1", "--peak", "-1", "--memory", "80GB"], ["peak", "-1"]),
         (["--hours", "1", *ELSEWHERE, "--efficiency", "1.5"], ["efficiency", "1.5"]),
         (["--hours", "1", *ELSEWHERE, "--launch", "-1"], ["launch", "-1"]),
+        (["--hours", "1", *ELSEWHERE, "--step", "0"], ["step", "0"]),
+        (["--hours", "1", "--step", "1e-5"], ["--step 1e-05", "--peak"]),
         (["--hours", "1", *ELSEWHERE, "--flac-ratio", "0"], ["flac-ratio", "0"]),
         (["--hours", "1", *ELSEWHERE, "--cell", "gnu"], ["--cell", "gnu"]),
         (["--hours", "1", *ELSEWHERE, "--bandwidth", "0"], ["--bandwidth", "0"]),

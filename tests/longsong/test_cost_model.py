@@ -237,6 +237,19 @@ def test_an_accelerator_takes_its_operations_and_its_launches(cell):
     assert launching.prediction(128, 40) == pytest.approx(prediction * 1e-5)
 
 
+@pytest.mark.parametrize("cell", CELLS)
+def test_an_accelerator_with_kernels_takes_as_long_a_step_as_was_measured(cell):
+    model = ModelConfig(cell=cell, hidden=32, layers=3)
+    launching, found = (Accelerator(1e12, 0.5, 1e-5, step).costs(model) for step in (None, 8e-6))
+    for rows in (1, 128):
+        assert found.training(rows, 0) == pytest.approx(8e-6)
+        assert found.prediction(rows, 0) == pytest.approx(4e-6)
+        # The frames' products are one for all steps, as they were.
+        same = launching.training(rows, 40) - launching.training(rows, 0)
+        assert found.training(rows, 40) - found.training(rows, 0) == pytest.approx(same)
+    assert found.to_json()["generation"] == launching.to_json()["generation"]
+
+
 def test_a_ring_sends_all_bytes_nearly_twice():
     assert all_reduce_seconds(1000, 4, 1, 1e6) == 0.0
     assert all_reduce_seconds(1000, 4, 2, 1e6) == pytest.approx(0.004)
