@@ -32,14 +32,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.cuda_clock import Clock, floors
+from benchmarks.cuda_clock import Clock, device_here, floors
 from benchmarks.cuda_correct import correct_rows
 from benchmarks.cuda_memory import memory_rows
 from benchmarks.cuda_speed import Bench, generation_rows, recurrence_rows, same_bytes_rows, side_rows, update_rows
 from benchmarks.harness import Row, arguments, machine, render_table, report
 from longsong.config import Precision
 from longsong.model.kernels import kernels_available
-from longsong.training.device import available_threads, device_name, find_device
+from longsong.training.device import available_threads, device_name
 from longsong.units import human_bytes
 
 __all__ = ["PARTS", "main"]
@@ -155,7 +155,7 @@ PARTS = tuple(COLUMNS)
 def main() -> None:
     """Run what the command line asks for."""
     options = _options()
-    device = find_device(options.device)
+    device = options.device
     lacking = kernels_available(device, torch.float32)
     print(f"{device_name(device)}, torch {torch.__version__}, CUDA {torch.version.cuda}")
     if lacking is not None:
@@ -273,7 +273,7 @@ def _options() -> argparse.Namespace:
     parser = arguments(__doc__ or "")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS), help="default: all")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    parser.add_argument("--device", type=device_here, default="auto", help="auto, cpu or cuda (default: %(default)s)")
     return parser.parse_args()
 
 

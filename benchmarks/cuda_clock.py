@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import cycle, islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 
-__all__ = ["Clock", "floors"]
+from longsong.config import Device, choice
+from longsong.errors import LongsongError
+from longsong.training.device import find_device
+
+__all__ = ["Clock", "device_here", "floors"]
 
 _BYTES = 1 << 29
 _SIDE = 8192
+
+
+def device_here(name: str) -> torch.device:
+    """Read the device of a command line: auto, cpu or cuda, if it is there."""
+    try:
+        choice("device", name, Device)
+        return find_device(cast("Device", name))
+    except LongsongError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Clock:

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -31,19 +32,22 @@ import numpy as np
 import numpy.typing as npt
 
 import streams
+from benchmarks.cuda_clock import device_here
 from benchmarks.harness import arguments, machine, render_table, report
 from benchmarks.long_song import SAMPLE_RATE, write_long_song
 from benchmarks.processes import ROOT, child_environment
+from longsong.arguments import count
 from longsong.config import ExecutionConfig, Precision, RunConfig
 from longsong.errors import LongsongError
 from longsong.estimate import Estimate
 from longsong.files import write_json
 from longsong.grid import Choice, PlannedRun, plan_grid
 from longsong.metrics import metric_lines
+from longsong.progress import Progress
 from longsong.reported import LAYERS, SONG_SECONDS
 from longsong.scheduling.device_service import device_service
 from longsong.scheduling.tasks import RunTask
-from longsong.training.device import device_name, find_device
+from longsong.training.device import device_name
 from longsong.training.plan import choose_memory
 from longsong.training.record import read_summary
 from longsong.units import human_time
@@ -68,7 +72,7 @@ def main() -> None:
     if options.work:
         _work()
         return
-    device = find_device(options.device)
+    device = options.device
     execution = ExecutionConfig(device="cuda" if device.type == "cuda" else "cpu", precision=options.precision)
     execution = replace(execution, memory=choose_memory(None, device) // options.side_by_side)
     shards, runs = _grid(options, execution)
@@ -77,9 +81,14 @@ def main() -> None:
     left = [config for _, config in runs if read_summary(config.folder) is None]
     left.sort(key=lambda config: config.folder.name in failed_before)
     print(f"{device_name(device)}: {len(runs) - len(left)} of {len(runs)} runs are trained", flush=True)
-    begun = time.monotonic()
-    with device_service(execution.device, print) as service:
-        failed = _train(deque(left), options.side_by_side, begun + options.at_most, dict(service))
+    begun, steps = time.monotonic(), {config.folder: int(_steps(planned)) for planned, config in runs}
+    with (
+        device_service(execution.device, print) as service,
+        Progress("training the grid", sum(steps.values()), "steps") as progress,
+    ):
+        progress.begin_at(sum(steps.values()) - sum(steps[config.folder] for config in left))
+        until = begun + options.at_most
+        failed = _train(deque(left), steps, options.side_by_side, until, dict(service), progress)
     if left:
         seconds = time.monotonic() - begun
         pieces.append({"seconds": seconds, "side_by_side": options.side_by_side, "failed": failed})
@@ -152,7 +161,14 @@ class _Worker:
         self.asking.flush()
 
 
-def _train(left: deque[RunConfig], many: int, until: float, environment: dict[str, str]) -> list[str]:
+def _train(
+    left: deque[RunConfig],
+    steps: Mapping[Path, int],
+    many: int,
+    until: float,
+    environment: dict[str, str],
+    progress: Progress,
+) -> list[str]:
     """Train runs until none is left or the time is over; gives the names of those that failed."""
     workers = [_Worker(environment) for _ in range(min(many, len(left)))]
     failed: list[str] = []
@@ -160,18 +176,20 @@ def _train(left: deque[RunConfig], many: int, until: float, environment: dict[st
         while (left or any(worker.busy for worker in workers)) and time.monotonic() <= until:
             for n, worker in enumerate(workers):
                 if worker.busy is not None and read_summary(worker.busy) is not None:
-                    print(f"trained {worker.busy.name}", flush=True)
+                    progress.advance(steps[worker.busy])
+                    progress.say(f"trained {worker.busy.name}")
                     worker.busy = None
                 if worker.process.poll() is not None:
                     status = worker.process.returncode
                     if worker.busy is None:
                         raise SystemExit(f"a worker ended with status {status} before it had a run")
-                    print(f"{worker.busy.name} failed: its worker ended with status {status}", flush=True)
+                    progress.say(f"{worker.busy.name} failed: its worker ended with status {status}")
                     failed.append(worker.busy.name)
                     worker.asking.close()
                     workers[n] = worker = _Worker(environment)
                 if worker.busy is None and left:
                     worker.give(left.popleft())
+            progress.update(progress.done, f"{sum(worker.busy is not None for worker in workers)} runs under way")
             time.sleep(0.05)
     except KeyboardInterrupt:
         pass  # what is under way keeps its checkpoints
@@ -243,9 +261,9 @@ def _options() -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add = parser.add_argument
     add("--out", type=Path, default=Path("runs/benchmark-grid"), metavar="DIR", help="default: %(default)s")
-    add("--side-by-side", type=int, default=8, metavar="N", help="runs at once (default: %(default)s)")
+    add("--side-by-side", type=count, default=8, metavar="N", help="runs at once (default: %(default)s)")
     add("--at-most", type=float, default=1e9, metavar="SECONDS", help="stop after that, with checkpoints")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: %(default)s")
+    add("--device", type=device_here, default="auto", help="auto, cpu or cuda (default: %(default)s)")
     add("--precision", choices=Precision.__args__, default="bfloat16", help="default: %(default)s")
     add("--work", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

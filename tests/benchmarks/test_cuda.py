@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import cuda, cuda_correct
+from benchmarks import cuda, cuda_correct, grid
 
 
 def run(monkeypatch, tmp_path, *words: str) -> dict:
@@ -52,9 +52,20 @@ def test_a_part_that_fails_leaves_the_others(monkeypatch, tmp_path, capsys):
     assert "\nsame (" in said.out
 
 
-def test_memory_that_is_taken_holds_no_numbers(monkeypatch):
-    import torch
+@pytest.mark.parametrize("benchmark", [cuda, grid])
+@pytest.mark.parametrize("device", ["cuda", "abacus"])
+def test_a_device_that_is_not_there_is_refused_by_name(monkeypatch, capsys, benchmark, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["benchmark", "--device", device])
+    with pytest.raises(SystemExit) as stopped:
+        benchmark.main()
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert device in said
+    assert "Traceback" not in said
 
+
+def test_memory_that_is_taken_holds_no_numbers():
     with cuda_correct._poisoned():
         assert torch.empty(5).isnan().all()
 

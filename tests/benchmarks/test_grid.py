@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
 
 import pytest
 
 from benchmarks import grid
+from longsong import progress
 
 
 def run(monkeypatch, out, *words: str) -> dict:
@@ -24,7 +26,10 @@ def test_it_is_stopped_and_goes_on(monkeypatch, tmp_path, capsys):
     stopped = run(monkeypatch, out, "--at-most", "0.1")
     assert len(stopped["rows"]) < 9
     assert "wall_over_ten_minutes" not in stopped["ratios"]
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.0)
+    capsys.readouterr()
     done = run(monkeypatch, out)
+    assert re.search(r"training the grid: .* of .* steps \(\d+ %\), .* left, 2 runs under way", capsys.readouterr().err)
     assert sorted(row["name"] for row in done["rows"]) == sorted(
         f"40x50-{cell}-8-s{seed}" for cell in ("gru", "lstm", "rnn") for seed in (1, 2, 3)
     )
@@ -51,7 +56,7 @@ def test_a_run_that_fails_is_named_leaves_the_others_and_is_tried_again(monkeypa
     monkeypatch.setattr(grid._Worker, "give", spoilt)
     with pytest.raises(SystemExit, match="failed: 40x50-gru-8-s2"):
         run(monkeypatch, out)
-    assert "40x50-gru-8-s2 failed: its worker ended with status" in capsys.readouterr().out
+    assert "40x50-gru-8-s2 failed: its worker ended with status" in capsys.readouterr().err
     assert len(given) == 9
     found = json.loads(out.with_suffix(".json").read_text())
     assert len(found["rows"]) == 8
