@@ -192,11 +192,11 @@ def add_parity(parser: argparse.ArgumentParser) -> None:
 
 def parity(a: argparse.Namespace) -> int:
     """Compare with numbers of the original stack; gives the exit status."""
-    from longsong.experiments.parity import format_parity, measure_parity, write_parity
+    from longsong.experiments.parity import format_parity, measure_all, write_parity
 
     form = a.form or _defaults()["form"]
     execution = ExecutionConfig(form=form, micro_batch=a.micro_batch, segment=a.segment)
-    results = [measure_parity(path, execution) for path in a.files]
+    results = measure_all(a.files, execution)
     print(format_parity(results, tensors=a.tensors))
     if a.json is not None:
         write_parity(results, a.json, command_words(a))

@@ -253,7 +253,7 @@ def reproduce(
         if compared or not (out / CELLS_FILE).exists():
             with suppress(LongsongError):  # where there is nothing to compare, the audit says so
                 measure_cells(out, quiet=quiet)
-        write_golden_parity(out, command=command)
+        write_golden_parity(out, command=command, quiet=quiet)
         return Outcome(planned.runs, write_audit_and_report(out, audit(out)))
 
 

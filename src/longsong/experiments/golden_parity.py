@@ -10,7 +10,7 @@ import torch
 from longsong.audit.parity import PARITY_FILE, load_parity
 from longsong.config import ExecutionConfig
 from longsong.errors import RunError
-from longsong.experiments.parity import measure_parity, write_parity
+from longsong.experiments.parity import measure_all, write_parity
 from longsong.files import sha256_of
 from longsong.version import __version__
 
@@ -28,6 +28,7 @@ def write_golden_parity(
     files: Sequence[Path] | None = None,
     execution: ExecutionConfig | None = None,
     command: Sequence[str] = (),
+    quiet: bool = False,
 ) -> Path | None:
     """Compare this code with the numbers of the original stack, and write ``parity.json`` into a folder of runs.
 
@@ -43,6 +44,8 @@ def write_golden_parity(
         As for `longsong.experiments.parity.measure_parity`.
     command : sequence of str
         The words of the command that asks for it.
+    quiet : bool
+        Show no progress.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def write_golden_parity(
         return None
     path = Path(runs) / PARITY_FILE
     if not _is_of(runs, found):
-        write_parity([measure_parity(one, execution) for one in found], path, command)
+        write_parity(measure_all(found, execution, quiet=quiet), path, command)
     return path
 
 

@@ -21,6 +21,7 @@ from longsong.config import ExecutionConfig, ModelConfig
 from longsong.errors import LongsongError
 from longsong.files import sha256_of, write_json
 from longsong.model import Network, sum_of_squares
+from longsong.progress import Progress
 from longsong.training.forms import choose_elementwise, make_gradient
 from longsong.training.optimiser import RMSProp
 from longsong.training.splits import DEV_SEED
@@ -34,6 +35,7 @@ __all__ = [
     "Parity",
     "format_parity",
     "largest_error",
+    "measure_all",
     "measure_parity",
     "write_parity",
 ]
@@ -140,6 +142,18 @@ def measure_parity(path: Path, execution: ExecutionConfig | None = None) -> Pari
         ) from error
     except KeyError as error:
         raise GoldenFileError(f"{path} is not a golden file: it has no {error}") from error
+
+
+def measure_all(
+    paths: Sequence[Path], execution: ExecutionConfig | None = None, *, quiet: bool = False
+) -> list[Parity]:
+    """Give what `measure_parity` gives of each file, and show how far it is unless `quiet`."""
+    found = []
+    with Progress("comparing with the original stack", len(paths), "files", quiet=quiet) as progress:
+        for path in paths:
+            found.append(measure_parity(path, execution))
+            progress.advance(1)
+    return found
 
 
 def _measure(path: Path, golden: dict[str, NDArray[Any]], meta: dict[str, Any], execution: ExecutionConfig) -> Parity:

@@ -11,6 +11,7 @@ from longsong.audit.parity import load_parity
 from longsong.experiments import golden_parity
 from longsong.experiments.golden_parity import golden_files, write_golden_parity
 from longsong.experiments.parity import GoldenFileError
+from longsong.progress import listened_to
 
 
 def test_the_golden_files_of_the_checkout_are_found():
@@ -26,12 +27,12 @@ def test_it_is_written_beside_the_runs_and_read_by_the_audit(tmp_path, monkeypat
     assert read(tmp_path / "parity.json")["made_by"]["command"] == ["longsong", "reproduce"]
 
     measured = []
-    monkeypatch.setattr(golden_parity, "measure_parity", lambda *_: pytest.fail("measured again"))
+    monkeypatch.setattr(golden_parity, "measure_all", lambda *_, **__: pytest.fail("measured again"))
     before = (tmp_path / "parity.json").stat().st_mtime_ns
     write_golden_parity(tmp_path, files=files)
     assert (tmp_path / "parity.json").stat().st_mtime_ns == before
     # Of another version, of other files, or cut short: it is made again.
-    monkeypatch.setattr(golden_parity, "measure_parity", lambda path, _: measured.append(path))
+    monkeypatch.setattr(golden_parity, "measure_all", lambda paths, _, quiet: measured.extend(paths))
     monkeypatch.setattr(golden_parity, "write_parity", lambda *_: None)
     other = shutil.copyfile(files[0], tmp_path / "other.npz")
     write_golden_parity(tmp_path, files=[*files, other])
@@ -39,6 +40,14 @@ def test_it_is_written_beside_the_runs_and_read_by_the_audit(tmp_path, monkeypat
     write_golden_parity(tmp_path, files=files)
     monkeypatch.undo()
     assert measured == [*files, other, *files]
+
+
+def test_how_far_it_is_can_be_heard(tmp_path):
+    files = [path for path in golden_files() if path.stem.startswith("rnn")]
+    heard = []
+    with listened_to(lambda shown: heard.append((shown.label, shown.done, shown.total))):
+        write_golden_parity(tmp_path, files=files, quiet=True)
+    assert heard == [("comparing with the original stack", n, len(files)) for n in range(len(files) + 1)]
 
 
 def test_without_golden_files_there_is_none(tmp_path, monkeypatch):
