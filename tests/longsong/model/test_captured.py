@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from longsong.config import ModelConfig
 from longsong.generation import generate_carry
 from longsong.generation.kept import iterations_together
 from longsong.model import Network
-from longsong.model.captured import Repeated
+from longsong.model.captured import Repeated, capture
 
 CUDA = torch.device("cuda")
 TOGETHER = iterations_together(8)
@@ -77,6 +79,30 @@ def test_who_gives_nobody_to_tell_is_warned():
     repeated()
     with pytest.warns(RuntimeWarning, match="piece by piece"):
         repeated()
+
+
+@pytest.mark.parametrize(("in_use", "captured_on"), [("a stream of its own", "a stream of its own"), ("default", None)])
+def test_it_is_captured_on_the_stream_in_use_beside_threads_that_copy(monkeypatch, in_use, captured_on):
+    """Graphs that were captured on one stream would share a workspace; the default one cannot be captured."""
+    done: list[object] = []
+
+    class Graph:
+        def replay(self) -> None:
+            done.append("replayed")
+
+    @contextmanager
+    def capturing(graph, *, stream, capture_error_mode):
+        done.append((stream, capture_error_mode))
+        yield
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", capturing)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: in_use)
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda: "default")
+    replay = capture(lambda: done.append("worked"))
+    assert done == [(captured_on, "thread_local"), "worked"]
+    replay()
+    assert done[2:] == ["replayed"]
 
 
 def test_steps_that_are_repeated_stand_by_themselves(monkeypatch):

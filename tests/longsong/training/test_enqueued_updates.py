@@ -15,7 +15,9 @@ from longsong.metrics import metric_lines
 from longsong.model.fused import FusedGradient
 from longsong.model.reference import ReferenceGradient
 from longsong.training import enqueued_updates, trainer
+from longsong.training.enqueued_step import EnqueuedStep
 from longsong.training.enqueued_updates import EnqueuedUpdates, updates_of
+from longsong.training.optimiser import RMSProp
 from longsong.training.updater import Updater
 from longsong.training.updates import ImmediateUpdates
 
@@ -97,10 +99,13 @@ def test_after_one_that_is_not_finite_nothing_changes_any_more(slow, broken):
 
 def test_inputs_and_targets_may_lie_in_one_memory_or_apart():
     waited, other, updates = pair()
-    for number in range(4):
+    for number in range(6):
         inputs, targets = mini_batch(3, 4)
-        if number % 2:
+        if number % 3 == 1:
             inputs, targets = inputs.clone(), -targets
+        if number % 3 == 2:  # two frames apart
+            both = torch.cat([inputs, targets], dim=1)
+            inputs, targets = both[:, :4], both[:, 2:6]
         waited.update(inputs, targets)
         updates.begin(inputs, targets)
         list(updates.finished(wait=True))
@@ -108,6 +113,29 @@ def test_inputs_and_targets_may_lie_in_one_memory_or_apart():
     memories = [[tuple(one.shape) for one in memory] for memory, _ in updates._work.values()]
     frame = inputs.shape[-1]
     assert memories == [[(3, 5, frame)], [(3, 4, frame), (3, 4, frame)]]
+
+
+def test_seconds_are_those_since_the_update_before(monkeypatch):
+    *_, updates = pair()
+    clock = iter([10.0, 11.0, 11.5, 13.0, 13.25, 20.0, 21.0, 21.125])
+    monkeypatch.setattr(enqueued_updates.time, "perf_counter", lambda: next(clock))
+    found = []
+    for _ in range(2):
+        updates.begin_epoch()  # only what comes after it counts
+        for _ in range(1 + len(found)):
+            updates.begin(*mini_batch(1, 2))
+        found += [(one.seconds, one.computed_seconds) for one in updates.finished(wait=True)]
+    assert found == [(1.5, 0.5), (7.0, 6.75), (1.125, 0.125)]
+
+
+def test_a_cost_that_is_not_finite_is_no_step_and_none_follows():
+    optimiser = RMSProp(torch.zeros(3), learning_rate=0.01, decay=0.9, step_clip=1.0)
+    parameters, step = torch.ones(3), EnqueuedStep(optimiser)
+    step.set_rate()
+    for cost in (float("inf"), 0.5):
+        step(parameters, torch.tensor(cost, dtype=torch.float64), torch.ones(3))
+        assert torch.equal(parameters, torch.ones(3))
+        assert step.statistics[-1] == 0
 
 
 def test_they_are_those_of_the_fused_form_on_cuda(monkeypatch):

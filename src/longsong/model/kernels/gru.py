@@ -125,7 +125,7 @@ def _forward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
-    states = operands + tl.program_id(0) * (3 * ROWS * SIDE)  # of this step, and of the next
+    states = operands + tl.program_id(0).to(tl.int64) * (3 * ROWS * SIDE)  # of this step, and of the next
     through = states + 2 * ROWS * SIDE  # what the reset gate lets through
     to_reset = keep(to_gates + SIDE * SIDE, SIDE, KEPT > 0)
     to_state = keep(to_state, SIDE, KEPT > 1)
@@ -232,8 +232,8 @@ def _backward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
-    at = (steps - 1).to(tl.int64) * step_size
-    d_updates = operands + tl.program_id(0) * (4 * ROWS * SIDE)  # of this step, and of the one before
+    at = (steps - 1) * step_size
+    d_updates = operands + tl.program_id(0).to(tl.int64) * (4 * ROWS * SIDE)  # of this step, and of the one before
     d_resets = d_updates + 2 * ROWS * SIDE
     d_candidates = d_updates + 3 * ROWS * SIDE
     from_state = keep(from_state, SIDE, KEPT > 0)

@@ -121,7 +121,7 @@ def _forward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
-    states = operands + tl.program_id(0) * (2 * ROWS * SIDE)  # of this step, and of the next
+    states = operands + tl.program_id(0).to(tl.int64) * (2 * ROWS * SIDE)  # of this step, and of the next
     to_into = keep(weights, SIDE, KEPT > 0)
     to_lasting = keep(weights + SIDE * SIDE, SIDE, KEPT > 0)
     to_candidate = keep(weights + 2 * SIDE * SIDE, SIDE, KEPT > 0)
@@ -244,8 +244,8 @@ def _backward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
-    at = (steps - 1).to(tl.int64) * step_size
-    d_both = operands + tl.program_id(0) * (8 * ROWS * SIDE)  # of this step, and of the one before
+    at = (steps - 1) * step_size
+    d_both = operands + tl.program_id(0).to(tl.int64) * (8 * ROWS * SIDE)  # of this step, and of the one before
     from_into = keep(weights, SIDE, KEPT > 0)
     from_lasting = keep(weights + SIDE * SIDE, SIDE, KEPT > 1)
     from_candidate = keep(weights + 2 * SIDE * SIDE, SIDE, KEPT > 2)

@@ -91,7 +91,7 @@ def _forward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
-    states = operands + tl.program_id(0) * (2 * ROWS * SIDE)  # of this step, and of the next
+    states = operands + tl.program_id(0).to(tl.int64) * (2 * ROWS * SIDE)  # of this step, and of the next
     weights = keep(weights, SIDE, KEPT > 0)
     for first in range(0, SIDE, BLOCK):
         column = first + tl.arange(0, BLOCK)
@@ -154,8 +154,8 @@ def _backward(
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     row_there = row < rows
     step_size = rows.to(tl.int64) * HIDDEN
-    at = (steps - 1).to(tl.int64) * step_size
-    d_sums = operands + tl.program_id(0) * (2 * ROWS * SIDE)  # of this step, and of the one before
+    at = (steps - 1) * step_size
+    d_sums = operands + tl.program_id(0).to(tl.int64) * (2 * ROWS * SIDE)  # of this step, and of the one before
     weights = keep(weights, SIDE, KEPT > 0)
     clear(d_h, row, row_there, HIDDEN, ROWS, SIDE, BLOCK)  # nothing is above the state before the segment
     for first in range(0, SIDE, BLOCK):

@@ -17,7 +17,7 @@ from longsong.model.fused.gradient import LAYERS
 from longsong.model.fused.lanes import InTurn
 from longsong.model.fused.layer import run_backward, run_forward
 from longsong.model.fused.weights import Weights
-from longsong.model.kernels import kernels_available
+from longsong.model.kernels import kernels_available, tiles
 from longsong.model.kernels.rmsprop import BLOCK
 from longsong.model.kernels.tiles import ROWS
 from longsong.training.enqueued_step import EnqueuedStep
@@ -173,6 +173,53 @@ def test_small_numbers_keep_their_digits():
     linear = segment.e[0].double() @ segment.p["linear0.W"].double() + segment.p["linear0.b"].double()
     linear += segment.states[0][0].double() @ segment.p["rnn0.W"].double()
     assert ((found.double() - torch.tanh(linear)).abs() <= 1e-6 * linear.abs() + 1e-12).all()
+
+
+class Places:
+    """The places of a segment's numbers, and a layer that touches them."""
+
+    def __init__(self, cell: str, hidden: int, steps: int, rows: int, products: Products) -> None:
+        from traced_kernels import Memory
+
+        network = Case(cell, hidden=hidden, layers=1).network
+        self.memory = Memory()
+        self.layer = LAYERS[cell](0, hidden, products, "kernel")
+        self.p = Weights(network.named(torch.zeros(network.size)))
+        self.states = [self.memory.buffer(steps + 1, rows, hidden) for _ in self.layer.states]
+        self.kept = {n: self.memory.buffer(steps, rows, width * hidden) for n, width in self.layer.widths.items()}
+        self.d_states = [self.memory.buffer(steps + 1, rows, hidden)]
+        self.d_states += [self.memory.buffer(rows, hidden) for _ in self.layer.states[1:]]
+
+    def touch(self, first: int = 0) -> None:
+        """Go there and back."""
+        with self.memory.traced(first):
+            self.layer.forward(self.p, self.states, self.kept)
+            self.layer.backward(self.p, self.states, self.kept, self.d_states)
+
+
+@pytest.mark.parametrize(
+    ("precision", "hidden", "steps"),
+    [("float32", 3, 1), ("float32", 40, 2), ("bfloat16", 40, 3), ("bfloat16", 300, 2)],
+)
+@pytest.mark.parametrize("cell", CELLS)
+def test_barriers_stand_between_threads_and_programs_share_nothing(cell, precision, hidden, steps):
+    """In turn all is right without barriers too; on a device it is not."""
+    Places(cell, hidden, steps, ROWS + 1, PRODUCTS[precision][0]).touch()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_offsets_go_beyond_32_bits(cell, monkeypatch):
+    """Of steps, and of what programs multiply: in a mini-batch that no machine has the memory for."""
+    from longsong.model.kernels import gru, lstm, rnn
+
+    programs, steps = (1 << 22) + 1, 34
+    rows = ROWS * programs - 3
+    assert rows * steps > 1 << 31
+    places = Places(cell, 1, steps, rows, Products())
+    module = {"gru": gru, "lstm": lstm, "rnn": rnn}[cell]
+    monkeypatch.setattr(module, "programs", lambda rows, widest: (tiles.programs(rows, widest)[0] - programs + 1,))
+    places.touch(first=programs - 1)
+    assert places.memory.reached()
 
 
 class Step(EnqueuedStep):

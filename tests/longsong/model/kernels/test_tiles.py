@@ -106,6 +106,10 @@ def test_every_row_has_a_program():
     assert [programs(rows, 1) for rows in (1, ROWS, ROWS + 1, 128)] == [(1,), (1,), (2,), (8,)]
     with pytest.raises(ConfigError, match="4,000,000 rows of 1,024 numbers are more than a kernel takes"):
         programs(4_000_000, 1024)
+    most = ((1 << 31) - 1) // 1024 - ROWS  # those of the last program that are not there count too
+    assert programs(most, 1024) == (-(-most // ROWS),)
+    with pytest.raises(ConfigError, match="--micro-batch"):
+        programs(most + 1, 1024)
 
 
 def test_float32_is_multiplied_as_torch_does_it(monkeypatch):
