@@ -18,7 +18,6 @@ from longsong.model.fused.lanes import InTurn
 from longsong.model.fused.layer import run_backward, run_forward
 from longsong.model.fused.weights import Weights
 from longsong.model.kernels import kernels_available, tiles
-from longsong.model.kernels.rmsprop import BLOCK
 from longsong.model.kernels.tiles import ROWS
 from longsong.training.enqueued_step import EnqueuedStep
 from longsong.training.optimiser import RMSProp
@@ -232,10 +231,12 @@ class Step(EnqueuedStep):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of the interpreter, where numbers are broken
-@pytest.mark.parametrize("size", [1, 100, BLOCK, BLOCK + 1, 3 * BLOCK + 5])
+@pytest.mark.parametrize(("blocks", "more"), [(0, 1), (0, 100), (1, 0), (1, 1), (3, 5)])
 @pytest.mark.parametrize(("clip", "broken"), [(1.0, None), (0.01, None), (1.0, nan), (1.0, inf)])
-def test_a_step_of_the_optimiser(size, clip, broken):
-    ends = []
+def test_a_step_of_the_optimiser(blocks, more, clip, broken):
+    from longsong.model.kernels.rmsprop import BLOCK
+
+    size, ends = blocks * BLOCK + more, []
     for by_kernels in (False, True):
         generator = torch.Generator().manual_seed(size)
         optimiser = RMSProp(torch.zeros(size), learning_rate=0.01, decay=0.9, step_clip=clip)
